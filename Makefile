@@ -1,0 +1,48 @@
+# Everything a developer does, one word each; needs python3 and make.
+# VENV and PYTHON may be given: make test PYTHON=python3.13 VENV=.venv313
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+EXTRAS := test,lint,demo,yaml
+
+.DEFAULT_GOAL := help
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: setup.cfg pyproject.toml
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 has no venv module here: install python3-venv, or give PYTHON=…"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
+	@touch $@
+
+install: $(VENV)/.installed  ## Set up .venv with everything the other commands need
+
+demo: install  ## Train a classifier, serve it, and look at what it logged
+	$(BIN)/python examples/digits_service.py
+
+test: install lint types  ## Run lint, types and all tests that need no heavy server
+	$(BIN)/python -m pytest
+
+test-faults: install  ## Run the fault tests in full size
+	$(BIN)/python -m pytest --full-faults -m faults
+
+fmt: install  ## Format the code
+	$(BIN)/ruff format mllog tests benchmarks examples
+	$(BIN)/ruff check --fix mllog
+
+lint: install  ## Check style
+	$(BIN)/ruff format --check mllog tests benchmarks examples
+	$(BIN)/ruff check mllog
+
+types: install  ## Check types
+	$(BIN)/mypy
+
+bench: install  ## Measure mllog beside its peers, and print the tables
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove what the commands above made
+	rm -rf $(VENV) build dist *.egg-info logs .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.PHONY: help install demo test test-faults fmt lint types bench clean

@@ -1,0 +1,98 @@
+"""
+Log machine learning with Python's own logging.
+
+One ``logger.info("Inference complete", extra={"inference_latency": 0.0123})``
+becomes a console line, a JSON line in a rotating file and a row in a latency
+CSV, by configuration alone::
+
+    logging.config.dictConfig(mllog.preset("inference"))
+
+Every public name is here and is loaded at its first use, so ``import mllog``
+costs next to nothing and loads no other package.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .config import configure as configure
+    from .config import preset as preset
+    from .context import bind as bind
+    from .context import timed as timed
+    from .errors import ConfigError as ConfigError
+    from .errors import MissingPackageError as MissingPackageError
+    from .errors import MllogError as MllogError
+    from .errors import MllogWarning as MllogWarning
+    from .fields import extra as extra
+    from .filters import ContextFilter as ContextFilter
+    from .formatters.json import JSONFormatter as JSONFormatter
+    from .formatters.rich import RichFormatter as RichFormatter
+    from .formatters.text import TextFormatter as TextFormatter
+    from .handlers.console import ConsoleHandler as ConsoleHandler
+    from .handlers.file import (
+        TimestampedRotatingFileHandler as TimestampedRotatingFileHandler,
+    )
+    from .handlers.latency_csv import LatencyCSVHandler as LatencyCSVHandler
+    from .handlers.rich import RichHandler as RichHandler
+    from .payloads import Payload as Payload
+
+__all__ = [
+    "ConfigError",
+    "ConsoleHandler",
+    "ContextFilter",
+    "JSONFormatter",
+    "LatencyCSVHandler",
+    "MissingPackageError",
+    "MllogError",
+    "MllogWarning",
+    "Payload",
+    "RichFormatter",
+    "RichHandler",
+    "TextFormatter",
+    "TimestampedRotatingFileHandler",
+    "__version__",
+    "bind",
+    "configure",
+    "extra",
+    "preset",
+    "timed",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ConfigError": "errors",
+    "ConsoleHandler": "handlers.console",
+    "ContextFilter": "filters",
+    "JSONFormatter": "formatters.json",
+    "LatencyCSVHandler": "handlers.latency_csv",
+    "MissingPackageError": "errors",
+    "MllogError": "errors",
+    "MllogWarning": "errors",
+    "Payload": "payloads",
+    "RichFormatter": "formatters.rich",
+    "RichHandler": "handlers.rich",
+    "TextFormatter": "formatters.text",
+    "TimestampedRotatingFileHandler": "handlers.file",
+    "bind": "context",
+    "configure": "config",
+    "extra": "fields",
+    "preset": "config",
+    "timed": "context",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        found = getattr(
+            importlib.import_module(f".{_HOMES[name]}", __name__), name
+        )
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

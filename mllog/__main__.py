@@ -1,0 +1,9 @@
+"""
+``python -m mllog``: the command line.
+"""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

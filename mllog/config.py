@@ -1,0 +1,264 @@
+"""
+Find, read and apply configurations: presets by name, files by path.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import logging.config
+import os
+import re
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    ConfigError,
+    PresetNotFoundError,
+    nearest,
+    require,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
+
+__all__ = [
+    "configure",
+    "preset",
+    "preset_file",
+    "preset_names",
+    "read_file",
+    "settings_of",
+]
+
+_KINDS = {"dictconfig": ".json", "fileconfig": ".ini"}
+_INI = frozenset({".ini", ".cfg", ".conf"})
+_SETTING = re.compile(r"ext://mllog\.env\.([A-Z_]+)")
+
+
+def preset(name: str, **settings: Any) -> dict[str, Any]:
+    """
+    A preset as a dict for ``logging.config.dictConfig``.
+
+    Args:
+        name: ``console``, ``files``, ``training`` or ``inference``.
+
+        settings: Values for what the preset otherwise takes from the
+            environment, in lower case: ``directory="/var/log/model"``.
+
+    Raises:
+        PresetNotFoundError: There is no preset of that name.
+
+        ConfigError: The preset has no such setting.
+    """
+    config = json.loads(preset_file(name).read_text(encoding="utf-8"))
+    return _with_settings(config, settings, f"preset {name!r}")
+
+
+def configure(source: str | os.PathLike[str], **settings: Any) -> None:
+    """
+    Configure logging from a preset's name or from a file.
+
+    Args:
+        source: A preset's name, or the path of a JSON, YAML, TOML or INI file.
+
+        settings: Values that take the place of the environment's, or of the
+            file's own ``[DEFAULT]`` if it is INI.
+
+    Raises:
+        ConfigError: The source is not there, cannot be read or has no such
+            setting.
+
+        ValueError: As by ``logging.config``, for what a handler or formatter
+            does not accept.
+    """
+    text = os.fspath(source)
+    if not os.path.exists(text) and not _looks_like_path(text):
+        logging.config.dictConfig(preset(text, **settings))
+        return
+    config = read_file(text)
+    if isinstance(config, configparser.ConfigParser):
+        _override(config, settings, text)
+        logging.config.fileConfig(config, disable_existing_loggers=False)
+    else:
+        logging.config.dictConfig(_with_settings(config, settings, text))
+
+
+def preset_names() -> list[str]:
+    """
+    The names of all presets.
+    """
+    folder = _presets() / "dictconfig"
+    return sorted(
+        entry.name.removesuffix(".json")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".json")
+    )
+
+
+def preset_file(name: str, kind: str = "dictconfig") -> Traversable:
+    """
+    The file of a preset.
+
+    Args:
+        name: The preset.
+
+        kind: ``dictconfig`` (JSON) or ``fileconfig`` (INI).
+
+    Raises:
+        PresetNotFoundError: There is none of that name.
+    """
+    known = preset_names()
+    if name not in known:
+        near = nearest(name, known)
+        raise PresetNotFoundError(
+            f"no preset is called {name!r}",
+            expected="one of " + ", ".join(known) + ", or the path of a file",
+            fix=f"write {near}" if near else "",
+        )
+    return _presets() / kind / f"{name}{_KINDS[kind]}"
+
+
+def _presets() -> Traversable:
+    """
+    The folder of the presets: inside the package, or beside it in a checkout.
+    """
+    package = resources.files("mllog")
+    inside = package / "presets"
+    if inside.is_dir():
+        return inside
+    beside = Path(__file__).resolve().parent.parent / "presets"
+    if beside.is_dir():
+        return beside
+    raise PresetNotFoundError(
+        "the presets that belong to mllog are not installed",
+        expected=f"a folder presets in {package}",
+        fix="pip install --force-reinstall mllog-handlers",
+    )
+
+
+def read_file(path: str) -> dict[str, Any] | configparser.ConfigParser:
+    """
+    What a configuration file says, by its ending; nothing of it is run.
+
+    Raises:
+        ConfigError: It is not there, or is not what its ending says.
+    """
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in {*_INI, ".json", ".yaml", ".yml", ".toml"}:
+        raise ConfigError(
+            f"{path} ends in {ending or 'nothing'}",
+            expected=".json, .yaml, .yml, .toml, .ini, .cfg or .conf",
+        )
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} cannot be read: {exc}") from exc
+    try:
+        config = _parse(text, ending, path)
+    except ConfigError:
+        raise
+    except Exception as exc:
+        kind = ending[1:].upper()
+        raise ConfigError(f"{path} is not valid {kind}: {exc}") from exc
+    if not isinstance(config, (dict, configparser.ConfigParser)):
+        raise ConfigError(f"{path} holds no mapping", expected='{"version": 1, …}')
+    return config
+
+
+def _parse(text: str, ending: str, path: str) -> Any:
+    if ending in _INI:
+        parser = configparser.ConfigParser()
+        parser.read_string(text, source=path)
+        return parser
+    if ending == ".json":
+        return json.loads(text)
+    if ending == ".toml":
+        try:
+            import tomllib
+        except ImportError:  # Python 3.10
+            import tomli as tomllib
+        return tomllib.loads(text)
+    return require("yaml", "yaml").safe_load(text)
+
+
+def settings_of(config: Any) -> list[str]:
+    """
+    The settings that a configuration takes, in lower case.
+    """
+    if isinstance(config, configparser.ConfigParser):
+        return list(config.defaults())
+    found = (_SETTING.fullmatch(text) for text in _texts(config))
+    return sorted({match[1].lower() for match in found if match})
+
+
+def _texts(config: Any) -> Iterator[str]:
+    if isinstance(config, str):
+        yield config
+    elif isinstance(config, Mapping):
+        for value in config.values():
+            yield from _texts(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _texts(value)
+
+
+def _with_settings(
+    config: dict[str, Any], settings: Mapping[str, Any], owner: str
+) -> dict[str, Any]:
+    _refuse_unknown(config, settings, owner)
+    replaced: dict[str, Any] = _replaced(config, settings)
+    return replaced
+
+
+def _replaced(config: Any, settings: Mapping[str, Any]) -> Any:
+    """
+    A copy of *config* with *settings* in the place of the environment's.
+    """
+    if isinstance(config, Mapping):
+        return {key: _replaced(value, settings) for key, value in config.items()}
+    if isinstance(config, list):
+        return [_replaced(value, settings) for value in config]
+    if isinstance(config, str) and (match := _SETTING.fullmatch(config)):
+        value = settings.get(match[1].lower(), config)
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
+    return config
+
+
+def _override(
+    config: configparser.ConfigParser, settings: Mapping[str, Any], owner: str
+) -> None:
+    """
+    Put *settings* into the ``[DEFAULT]`` of an INI file.
+    """
+    _refuse_unknown(config, settings, owner)
+    for name, value in settings.items():
+        text = str(value)
+        # fileConfig evaluates kwargs as Python, where these would end the text
+        if any(mark in text for mark in "\"'\n\r") or text.endswith("\\"):
+            raise ConfigError(
+                shown(name, value),
+                expected="no quotes, line breaks or final backslash in an INI value",
+                owner=owner,
+            )
+        config["DEFAULT"][name] = text.replace("%", "%%")
+
+
+def _refuse_unknown(config: Any, settings: Mapping[str, Any], owner: str) -> None:
+    known = settings_of(config)
+    for name in settings:
+        if name not in known:
+            near = nearest(name, known)
+            raise ConfigError(
+                f"no setting {shown(name, settings[name])}",
+                expected="one of " + ", ".join(known) if known else "no settings",
+                fix=f"write {near}" if near else "",
+                owner=owner,
+            )
+
+
+def _looks_like_path(text: str) -> bool:
+    return os.sep in text or "/" in text or bool(os.path.splitext(text)[1])

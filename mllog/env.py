@@ -1,0 +1,127 @@
+"""
+Settings from the environment, for ``"ext://mllog.env.NAME"`` in presets.
+
+The table is fixed: a preset can read these variables and no others.  A value
+is read and checked each time its name is used, so a preset sees the
+environment of the process that applies it.
+
+    >>> import os, mllog.env
+    >>> os.environ["MLLOG_LEVEL"] = "debug"
+    >>> mllog.env.LEVEL
+    'DEBUG'
+    >>> del os.environ["MLLOG_LEVEL"]
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import options
+from .errors import ConfigError
+
+__all__ = ["SETTINGS", "Setting"]
+
+
+def _whole(option: str, value: Any) -> int:
+    return options.integer(option, value)
+
+
+def _days(option: str, value: Any) -> float | None:
+    return None if value in ("", None) else options.number(option, value)
+
+
+def _piped(option: str, value: Any) -> str:
+    return options.choice(option, value, ("json", "text"))
+
+
+def _schedule(option: str, value: Any) -> str | None:
+    return value or None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """
+    One variable that presets may read.
+
+    Args:
+        name: Its name in ``mllog.env`` and as a setting of presets.
+
+        default: What holds when ``MLLOG_<NAME>`` is not set, as text.
+
+        parse: Option name and text to value.
+
+        meaning: One line for ``mllog presets show``.
+    """
+
+    name: str
+    default: str
+    parse: Callable[[str, Any], Any]
+    meaning: str
+
+    @property
+    def variable(self) -> str:
+        """
+        The environment variable.
+        """
+        return f"MLLOG_{self.name}"
+
+    def value(self) -> Any:
+        """
+        The value in force.
+
+        Raises:
+            ConfigError: The variable holds something else.
+        """
+        found = os.environ.get(self.variable, self.default)
+        try:
+            return self.parse(self.variable, found)
+        except ConfigError as exc:
+            exc.owner = "environment"
+            raise
+
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            "LEVEL", "INFO", options.level, "lowest level of the root logger"
+        ),
+        Setting("DIRECTORY", "logs", options.text, "folder of the files"),
+        Setting("STREAM", "stderr", options.text, "console: stderr or stdout"),
+        Setting(
+            "PIPED",
+            "text",
+            _piped,
+            "console when not a terminal: text or json",
+        ),
+        Setting(
+            "MAX_BYTES", "10MB", options.size, "size at which a file rotates"
+        ),
+        Setting(
+            "WHEN",
+            "",
+            _schedule,
+            "time at which a file rotates: H, D, MIDNIGHT",
+        ),
+        Setting(
+            "BACKUP_COUNT", "10", _whole, "rotated files to keep; 0 keeps all"
+        ),
+        Setting(
+            "MAX_AGE_DAYS", "", _days, "age at which rotated files are deleted"
+        ),
+        Setting("COMPRESS", "false", options.boolean, "gzip rotated files"),
+    )
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in SETTINGS:
+        return SETTINGS[name].value()
+    raise AttributeError(f"module {__name__!r} has no setting {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *SETTINGS]

@@ -1,0 +1,159 @@
+"""
+Every exception and warning that mllog raises.
+
+::
+
+    MllogError(Exception)
+    ├── ConfigError(TypeError, ValueError)       an option, a value or a file that cannot work
+    │   └── PresetNotFoundError(LookupError)     no preset of that name
+    └── MissingPackageError(ImportError)         an optional package is not installed
+    MllogWarning(UserWarning)                    works, but not as the configuration seems to mean
+
+Nothing here is raised by a log call: what goes wrong there is counted
+(``handler.stats()``) and reported on standard error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
+
+__all__ = [
+    "ConfigError",
+    "MissingPackageError",
+    "MllogError",
+    "MllogWarning",
+    "PresetNotFoundError",
+    "nearest",
+    "require",
+    "shown",
+]
+
+_SECRET = re.compile(
+    r"pass(word|wd|phrase)?|secret|token|api_?key|credential|private_?key",
+    re.IGNORECASE,
+)
+
+
+class MllogError(Exception):
+    """
+    Base of every exception of mllog.
+    """
+
+
+class ConfigError(MllogError, TypeError, ValueError):
+    """
+    A configuration that cannot work: says what, what was expected, how to mend.
+
+    It is a ValueError for callers, and a TypeError because ``dictConfig``
+    offers a formatter its ``format`` as ``fmt`` only after a TypeError.
+
+    Args:
+        problem: What failed, with the value.
+
+        expected: What would have been right.
+
+        fix: What to do about it.
+
+        owner: The class or file whose configuration it is.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        expected: str = "",
+        fix: str = "",
+        owner: str = "",
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.expected = expected
+        self.fix = fix
+        self.owner = owner
+
+    def __str__(self) -> str:
+        head = f"{self.owner}: {self.problem}" if self.owner else self.problem
+        lines = [head]
+        if self.expected:
+            lines.append(f"  expected: {self.expected}")
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        return "\n".join(lines)
+
+
+class PresetNotFoundError(ConfigError, LookupError):
+    """
+    No preset has that name.
+    """
+
+
+class MissingPackageError(MllogError, ImportError):
+    """
+    A package that an option needs is not installed.
+
+    Args:
+        package: The import name that was not found.
+
+        extra: The extra of mllog-handlers that installs it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"the package {package} is not installed\n"
+            f"  fix: pip install 'mllog-handlers[{extra}]'",
+            name=package,
+        )
+        self.package = package
+        self.extra = extra
+
+
+class MllogWarning(UserWarning):
+    """
+    Something works, but not as the configuration seems to mean it.
+    """
+
+
+def require(package: str, extra: str) -> ModuleType:
+    """
+    Import *package*, or say which extra installs it.
+
+    Raises:
+        MissingPackageError: It is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as exc:
+        if exc.name is not None and package.split(".")[0] == exc.name:
+            raise MissingPackageError(package, extra) from exc
+        raise
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """
+    The known name that *name* was most likely meant to be, or ``""``.
+    """
+    import difflib  # not at import: 2 ms that only a mistake needs
+
+    by_folded = {
+        candidate.casefold().replace("_", ""): candidate for candidate in known
+    }
+    folded = name.casefold().replace("_", "")
+    matches = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
+    return by_folded[matches[0]] if matches else ""
+
+
+def shown(option: str, value: Any) -> str:
+    """
+    ``option=value`` for a message: short, and never a secret.
+    """
+    if _SECRET.search(option):
+        return f"{option}=***"
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"<{type(value).__name__}>"
+    return f"{option}={text if len(text) <= 80 else text[:77] + '...'}"

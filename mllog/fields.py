@@ -1,0 +1,211 @@
+"""
+The fields of a record: what ``extra=`` put there, and what the names mean.
+
+:data:`VOCABULARY` names the fields that meters understand without being
+configured.  Names and units follow Prometheus, OpenTelemetry's semantic
+conventions for generative AI and vLLM: latencies in seconds, sizes in bytes,
+ratios from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, Literal
+
+__all__ = [
+    "FIELD_LABELS",
+    "RECORD_ATTRIBUTES",
+    "VOCABULARY",
+    "Field",
+    "Kind",
+    "extra",
+    "fields_of",
+    "message_of",
+]
+
+Kind = Literal["counter", "gauge", "histogram", "summary"]
+
+_OWN = tuple(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
+
+#: How many attributes a new LogRecord has, and the last of them.
+OWN_COUNT: Final = len(_OWN)
+OWN_LAST: Final = _OWN[-1]
+
+#: Every attribute that logging sets by itself, on any Python that mllog runs on.
+RECORD_ATTRIBUTES: Final = frozenset(_OWN) | {"message", "asctime", "taskName"}
+
+# What another formatter may have left on the record behind the fields.
+LEFT_BY_FORMATTERS: Final = ("message", "asctime", "taskName")
+
+#: Fields that tell series apart unless a handler is told otherwise.
+FIELD_LABELS: Final = ("model_name", "model_version", "variant")
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """
+    A new dict of what ``extra=`` put on *record*, in the order it was given.
+
+    ``LogRecord.__init__`` sets its own attributes first and in one order, so
+    the fields are what follows the last of them; a record that was built
+    otherwise is searched by name.
+    """
+    found = dict(islice(record.__dict__.items(), OWN_COUNT - 1, None))
+    if found.pop(OWN_LAST, found) is found:
+        return {
+            name: value
+            for name, value in record.__dict__.items()
+            if name not in RECORD_ATTRIBUTES
+        }
+    if found:
+        for name in LEFT_BY_FORMATTERS:
+            if name in found:
+                del found[name]
+    return found
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """
+    The record's message; where its ``%`` arguments do not fit, both as they are.
+
+    A message that cannot be formatted is still worth reading:
+    ``logger.info("%d rows", "many")`` gives ``'%d rows' % ('many',)``.
+    """
+    message = record.msg
+    if type(message) is str and not record.args:
+        return message
+    try:
+        return record.getMessage()
+    except Exception:
+        return f"{_repr(message)} % {_repr(record.args)}"
+
+
+def _repr(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def extra(**fields: Any) -> dict[str, Any]:
+    """
+    A dict for ``extra=`` that never makes logging raise KeyError.
+
+    A name that LogRecord uses itself gets an underscore:
+    ``logger.info("loaded", extra=mllog.extra(name="resnet50"))`` logs the
+    field ``name_``.
+    """
+    return renamed(fields)
+
+
+def renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    *fields* with an underscore behind each name that LogRecord uses itself.
+    """
+    return {
+        f"{name}_" if name in RECORD_ATTRIBUTES else name: value
+        for name, value in fields.items()
+    }
+
+
+@dataclass(frozen=True)
+class Field:
+    """
+    What a well-known field measures.
+
+    Args:
+        name: The field as it stands in ``extra=``.
+
+        kind: The Prometheus kind of metric it becomes.
+
+        unit: Base unit (``seconds``, ``bytes``, ``ratio``), or ``""``.
+
+        meaning: One line, used as the help text of metrics.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+
+
+VOCABULARY: Final[Mapping[str, Field]] = {
+    field.name: field
+    for field in (
+        # serving
+        Field(
+            "inference_latency",
+            "histogram",
+            "seconds",
+            "Time of one inference",
+        ),
+        Field(
+            "request_latency",
+            "histogram",
+            "seconds",
+            "Time of a whole request",
+        ),
+        Field(
+            "preprocess_latency",
+            "histogram",
+            "seconds",
+            "Time before the model",
+        ),
+        Field(
+            "postprocess_latency",
+            "histogram",
+            "seconds",
+            "Time after the model",
+        ),
+        Field(
+            "queue_latency",
+            "histogram",
+            "seconds",
+            "Time waiting for the model",
+        ),
+        Field("load_latency", "histogram", "seconds", "Time to load a model"),
+        Field("batch_size", "histogram", "", "Items in one batch"),
+        Field(
+            "confidence", "histogram", "ratio", "Score of the predicted class"
+        ),
+        Field("request_bytes", "histogram", "bytes", "Size of a request"),
+        Field("response_bytes", "histogram", "bytes", "Size of a response"),
+        Field("queue_size", "gauge", "", "Requests that wait"),
+        Field("cache_usage", "gauge", "ratio", "Part of the cache in use"),
+        # generative AI
+        Field(
+            "time_to_first_token",
+            "histogram",
+            "seconds",
+            "Time to first token",
+        ),
+        Field(
+            "time_per_output_token",
+            "histogram",
+            "seconds",
+            "Time per token after",
+        ),
+        Field("input_tokens", "counter", "", "Tokens read"),
+        Field("output_tokens", "counter", "", "Tokens written"),
+        # training
+        Field("loss", "gauge", "", "Loss"),
+        Field("accuracy", "gauge", "ratio", "Accuracy"),
+        Field("learning_rate", "gauge", "", "Learning rate"),
+        Field("grad_norm", "gauge", "", "Norm of the gradient"),
+        Field("epoch", "gauge", "", "Epoch"),
+        Field(
+            "step_latency", "histogram", "seconds", "Time of one training step"
+        ),
+        Field("examples", "counter", "", "Examples seen"),
+        # machine
+        Field("memory_bytes", "gauge", "bytes", "Memory in use"),
+        Field(
+            "gpu_memory_bytes", "gauge", "bytes", "Memory in use on the device"
+        ),
+        Field(
+            "gpu_utilization", "gauge", "ratio", "Part of the device in use"
+        ),
+    )
+}

@@ -1,0 +1,33 @@
+"""
+Formatters: what is written.  ``mllog.formatters.JSONFormatter`` and its kin.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .json import JSONFormatter as JSONFormatter
+    from .rich import RichFormatter as RichFormatter
+    from .text import TextFormatter as TextFormatter
+
+__all__ = ["JSONFormatter", "RichFormatter", "TextFormatter"]
+
+_HOMES = {
+    "JSONFormatter": "json",
+    "RichFormatter": "rich",
+    "TextFormatter": "text",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(
+            importlib.import_module(f".{_HOMES[name]}", __name__), name
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,416 @@
+"""
+Records as JSON lines.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import traceback
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+from .. import encoding, options
+from ..encoding import encode, encode_line
+from ..errors import ConfigError
+from ..fields import OWN_COUNT, OWN_LAST, fields_of, message_of
+from ..timestamps import utc
+from ..values import clean, convert, number
+
+__all__ = ["JSONFormatter"]
+
+# What a subclass may override; if it does, records take the way through them.
+_HOOKS = (
+    "add_fields",
+    "format",
+    "formatException",
+    "formatStack",
+    "formatTime",
+    "jsonify_log_record",
+    "parse",
+    "process_log_record",
+    "serialize_log_record",
+)
+_CORE = ("timestamp", "level", "logger", "message")
+_OURS = frozenset({*_CORE, "exception", "stack", encoding.NONFINITE})
+_ECS_NAMES = {
+    "trace_id": "trace.id",
+    "span_id": "span.id",
+    "request_id": "http.request.id",
+    "service_name": "service.name",
+    "service_version": "service.version",
+}
+_ECS_VERSION = "8.11.0"
+_LONGEST_CHAIN = 10
+
+
+class JSONFormatter(JsonFormatter):
+    """
+    One JSON object per record, valid whatever the record holds.
+
+    Without *fmt* a line has ``timestamp`` (RFC 3339, UTC, microseconds),
+    ``level``, ``logger``, ``message``, the fields, and for an exception
+    ``exception`` with type, message, traceback and what caused it.  With *fmt*
+    it has what python-json-logger writes for it.  Every option of
+    python-json-logger's JsonFormatter works, and so do subclasses that
+    override its hooks.
+
+    Guarantee:
+        Each record gives exactly one line of valid JSON (RFC 8259), at most
+        *max_record_bytes* long, and no exception.  Our own keys win: a field
+        of the same name is written as ``<name>_``.
+
+    Args:
+        fmt: Names of the fields, as python-json-logger takes them; None is our
+            own layout.  ``format`` is another name for it.
+
+        datefmt: Format of ``asctime``, where *fmt* asks for it.
+
+        style: ``%``, ``{``, ``$`` or ``,``.
+
+        validate: Whether *fmt* is checked against *style*.
+
+        schema: ``"ecs"`` for the Elastic Common Schema; None is our own.
+
+        nan: ``"null"`` or ``"string"``: how NaN and the infinities are written.
+
+        max_record_bytes: Longest line, in bytes; longer ones are cut and say
+            so in ``mllog_truncated``.
+
+        base_options: Those of python-json-logger: ``prefix``,
+            ``rename_fields``, ``static_fields``, ``json_default``, …
+
+    Raises:
+        ConfigError: An option is unknown or has a value that cannot work.
+    """
+
+    @options.checked
+    def __init__(
+        self,
+        fmt: str | Sequence[str] | None = None,
+        datefmt: str | None = None,
+        style: str = "%",
+        validate: bool = True,
+        *,
+        format: str | Sequence[str] | None = None,  # noqa: A002 - dictConfig's name
+        schema: str | None = None,
+        nan: encoding.Nan = "null",
+        max_record_bytes: int | str = encoding.MAX_RECORD_BYTES,
+        **base_options: Any,
+    ) -> None:
+        fmt = format if fmt is None else fmt
+        try:
+            super().__init__(fmt, datefmt, style, validate, **base_options)
+        except TypeError as exc:
+            raise ConfigError(str(exc).replace("'", "")) from None
+        if schema not in (None, "ecs"):
+            options.choice("schema", schema, ("ecs",))
+        if schema and fmt is not None:
+            raise ConfigError("schema and fmt exclude each other")
+        self._own_layout = fmt is None
+        self._schema = schema
+        self._nan: Any = options.choice("nan", nan, ("null", "string"))
+        self._max_bytes = options.size("max_record_bytes", max_record_bytes)
+        if self._max_bytes < 256:
+            raise ConfigError(
+                f"max_record_bytes={max_record_bytes!r}",
+                expected="256 or more",
+            )
+        self._json_options = base_options.keys() & {
+            "json_default",
+            "json_encoder",
+            "json_ensure_ascii",
+            "json_indent",
+            "json_serializer",
+        }
+        self._direct = (
+            fmt is None
+            and not base_options
+            and schema is None
+            and all(
+                getattr(type(self), hook) is getattr(JSONFormatter, hook)
+                for hook in _HOOKS
+            )
+        )
+
+    # --- the usual way ---
+
+    def format_bytes(self, record: logging.LogRecord) -> bytes:
+        """
+        The record as JSON in UTF-8, without a line break.
+        """
+        return self.format_line(record)[:-1]
+
+    def format_line(self, record: logging.LogRecord) -> bytes:
+        """
+        The record as JSON in UTF-8, with a line break.
+        """
+        if not self._direct or type(record.msg) is not str:
+            return clean(self.format(record)).encode() + b"\n"
+        own = record.__dict__
+        document = {
+            "timestamp": utc(record.created),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.msg if not record.args else message_of(record),
+        }
+        # The fields are what follows LogRecord's own attributes (fields_of says
+        # why); written straight into the document, with the last of those.
+        document.update(islice(own.items(), OWN_COUNT - 1, None))
+        if (
+            document.pop(OWN_LAST, document) is document
+            or len(document) != len(own) - OWN_COUNT + 4
+            or "exception" in document
+            or "stack" in document
+            or "nonfinite" in document
+            or "taskName" in document
+        ):
+            document = self._document(record)
+        if record.exc_info or record.exc_text or record.stack_info:
+            self._add_trouble(document, record)
+        return encode_line(document, self._nan, self._max_bytes)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """
+        The record as JSON text; nothing is changed on the record.
+        """
+        if self._direct and type(record.msg) is str:
+            return self.format_bytes(record).decode()
+        copy = logging.makeLogRecord(record.__dict__)
+        if not isinstance(copy.msg, dict):
+            copy.msg, copy.args = message_of(record), None
+        try:
+            return super().format(copy)
+        except Exception as exc:
+            # A hook of a subclass or a given encoder failed: the record is
+            # written as it would be without them.
+            document = self._document(record)
+            document["formatter_error"] = f"{type(exc).__name__}: {exc}"
+            self._add_trouble(document, record)
+            return encode(document, max_bytes=self._max_bytes).decode()
+
+    # --- the way through python-json-logger's hooks ---
+
+    def add_fields(
+        self,
+        log_data: dict[str, Any],
+        record: logging.LogRecord,
+        message_dict: dict[str, Any],
+    ) -> None:
+        """
+        Fill *log_data*; python-json-logger's hook.
+        """
+        if not self._own_layout:
+            super().add_fields(log_data, record, message_dict)
+            return
+        given = {
+            key: message_dict[key]
+            for key in message_dict
+            if key not in ("exc_info", "stack_info")
+        }
+        if self._schema == "ecs":
+            document = _ecs(record, given)
+        else:
+            document = self._document(record, given)
+            self._add_trouble(document, record)
+        ours = {self._get_rename(key): document[key] for key in document}
+        log_data.update(
+            {
+                self._get_rename(key): value
+                for key, value in self.defaults.items()
+            }
+        )
+        log_data.update(ours)
+        for key, value in self.static_fields.items():
+            log_data[self._get_rename(key)] = value
+        if self.timestamp:
+            key = (
+                self.timestamp
+                if isinstance(self.timestamp, str)
+                else "timestamp"
+            )
+            log_data[self._get_rename(key)] = utc(record.created)
+        if self.rename_fields_keep_missing:
+            for name in self.rename_fields.values():
+                log_data.setdefault(name, None)
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        """
+        *log_data* as JSON text; python-json-logger's hook.
+        """
+        if self._own_layout and not self._json_options:
+            line = encode(log_data, nan=self._nan, max_bytes=self._max_bytes)
+            return line.decode()
+        try:
+            text = super().jsonify_log_record(_with_numbers(log_data))
+        except Exception:
+            text = ""
+        if text and len(text) <= self._max_bytes and not _says_nan(text):
+            return text
+        return self._as_configured(log_data)
+
+    def _as_configured(self, log_data: dict[str, Any]) -> str:
+        """
+        The repaired tree, indented and escaped as the options say if it can be.
+        """
+        line = encode(log_data, nan=self._nan, max_bytes=self._max_bytes)
+        try:
+            import json
+
+            text = str(super().jsonify_log_record(json.loads(line)))
+        except Exception:
+            return line.decode()
+        return text if len(text) <= self._max_bytes else line.decode()
+
+    # --- parts ---
+
+    def _document(
+        self, record: logging.LogRecord, given: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        document = {
+            "timestamp": utc(record.created),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": message_of(record),
+        }
+        for name, value in {**(given or {}), **fields_of(record)}.items():
+            while name in _OURS or name in document:
+                name = f"{name}_"
+            document[name] = value
+        return document
+
+    def _add_trouble(
+        self, document: dict[str, Any], record: logging.LogRecord
+    ) -> None:
+        """
+        Put the exception and the stack of *record* into *document*.
+        """
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            document["exception"] = _exception(error)
+        elif record.exc_text:
+            document["exception"] = {
+                "type": None,
+                "message": None,
+                "traceback": str(record.exc_text),
+            }
+        if record.stack_info:
+            document["stack"] = record.stack_info
+
+
+def _exception(
+    error: BaseException, seen: frozenset[int] = frozenset()
+) -> dict[str, Any]:
+    """
+    Type, message, traceback and chain of *error*.
+    """
+    described: dict[str, Any] = {
+        "type": type(error).__qualname__,
+        "message": _said(error),
+        "traceback": _traceback(error),
+    }
+    if notes := getattr(error, "__notes__", None):
+        described["notes"] = (
+            list(notes) if isinstance(notes, list) else [str(notes)]
+        )
+    seen = seen | {id(error)}
+    cause = error.__cause__
+    if cause is None and not error.__suppress_context__:
+        cause = error.__context__
+    if (
+        cause is not None
+        and id(cause) not in seen
+        and len(seen) < _LONGEST_CHAIN
+    ):
+        key = "cause" if error.__cause__ is cause else "context"
+        described[key] = _exception(cause, seen)
+    inner = getattr(error, "exceptions", None)
+    if isinstance(inner, tuple) and len(seen) < _LONGEST_CHAIN:
+        described["exceptions"] = [
+            _exception(each, seen)
+            for each in inner[:_LONGEST_CHAIN]
+            if isinstance(each, BaseException) and id(each) not in seen
+        ]
+    return described
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return f"<{type(error).__name__}>"
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        lines = traceback.format_exception(
+            type(error), error, error.__traceback__, chain=False
+        )
+        return "".join(lines).rstrip("\n")
+    except Exception:
+        return ""
+
+
+def _ecs(
+    record: logging.LogRecord, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """
+    *record* by the Elastic Common Schema.
+    """
+    document: dict[str, Any] = {
+        "@timestamp": utc(record.created),
+        "log.level": str(record.levelname).lower(),
+        "message": message_of(record),
+        "ecs.version": _ECS_VERSION,
+        "log.logger": record.name,
+        "log.origin.file.name": os.path.basename(str(record.pathname)),
+        "log.origin.file.line": record.lineno,
+        "log.origin.function": record.funcName,
+        "process.pid": record.process,
+        "process.thread.name": record.threadName,
+    }
+    fields = {**given, **fields_of(record)}
+    latency = number(fields.get("inference_latency"))
+    if latency is not None and math.isfinite(latency) and latency >= 0:
+        document["event.duration"] = round(latency * 1e9)
+    for name, value in fields.items():
+        name = _ECS_NAMES.get(name, name)
+        while name in document or name.startswith("error."):
+            name = f"{name}_"
+        document[name] = value
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None:
+        document["error.type"] = type(error).__qualname__
+        document["error.message"] = _said(error)
+        document["error.stack_trace"] = "".join(
+            traceback.format_exception(type(error), error, error.__traceback__)
+        ).rstrip("\n")
+    elif record.exc_text:
+        document["error.stack_trace"] = str(record.exc_text)
+    return document
+
+
+def _with_numbers(value: Any, depth: int = 0) -> Any:
+    """
+    *value* with numpy's and torch's objects made plain, all else as it is.
+
+    python-json-logger knows many types and writes these as text.
+    """
+    kind = type(value)
+    if depth < 6 and kind is dict:
+        return {
+            key: _with_numbers(each, depth + 1) for key, each in value.items()
+        }
+    if depth < 6 and kind in (list, tuple):
+        return [_with_numbers(each, depth + 1) for each in value]
+    if hasattr(kind, "shape") and hasattr(kind, "dtype"):
+        return convert(value)
+    return value
+
+
+def _says_nan(text: str) -> bool:
+    return "NaN" in text or "Infinity" in text

@@ -1,0 +1,226 @@
+"""
+Records for people: one coloured line each, fields and all.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.color import ColorSystem
+from rich.style import Style
+
+from .. import options
+from ..fields import fields_of, message_of
+from .text import by_format, escaped, pairs, trouble_of
+
+__all__ = ["RichFormatter", "wants_color"]
+
+_LEVEL_STYLES = {
+    "DEBUG": "cyan",
+    "INFO": "green",
+    "WARNING": "yellow",
+    "ERROR": "bold red",
+    "CRITICAL": "bold white on red",
+}
+
+
+def wants_color(stream: Any) -> bool:
+    """
+    Whether *stream* should get colours: a terminal, and nobody objects.
+
+    ``NO_COLOR`` objects, ``FORCE_COLOR`` insists, and so does neither when
+    empty; ``TERM=dumb`` and an unknown stream get none.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        return False
+    try:
+        return stream is not None and bool(stream.isatty())
+    except Exception:  # closed, or no stream at all
+        return False
+
+
+def _codes(style: str) -> tuple[str, str]:
+    """
+    What switches *style* on and off.
+    """
+    rendered = Style.parse(style).render(
+        "\0", color_system=ColorSystem.STANDARD
+    )
+    on, _, off = rendered.partition("\0")
+    return on, off
+
+
+class RichFormatter(logging.Formatter):
+    """
+    ``12:00:05 INFO     Inference complete  model_name=resnet50  app.serving``.
+
+    For any StreamHandler.  It does not wrap lines, and writes no ANSI code
+    unless it is told of a terminal (*stream*) or told to (*color*).
+
+    Guarantee:
+        Control characters and ANSI sequences of a record are escaped.
+
+    Args:
+        fmt: As in ``logging.Formatter``: a format for the message part; None
+            is the message.  ``format`` is another name for it.
+
+        datefmt: Format of the time, local; None is ``%H:%M:%S``.
+
+        style: ``%``, ``{`` or ``$``.
+
+        validate: Whether *fmt* is checked against *style*.
+
+        defaults: Values for fields that a record lacks.
+
+        stream: The stream it writes for, asked whether it is a terminal.
+
+        color: True or False; None decides by *stream*, ``NO_COLOR``,
+            ``FORCE_COLOR`` and ``TERM``.
+
+        tracebacks: Whether a coloured traceback is drawn by rich, with source.
+    """
+
+    @options.checked
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: Any = "%",
+        validate: bool = True,
+        *,
+        defaults: Mapping[str, Any] | None = None,
+        format: str | None = None,  # noqa: A002 - dictConfig's name
+        stream: Any = None,
+        color: bool | str | None = None,
+        tracebacks: bool | str = True,
+    ) -> None:
+        fmt = format if fmt is None else fmt
+        super().__init__(
+            fmt,
+            datefmt,
+            style,
+            validate,
+            defaults=dict(defaults or {}) or None,
+        )
+        self._message_only = fmt is None
+        self._tracebacks = options.boolean("tracebacks", tracebacks)
+        self.color = (
+            wants_color(stream)
+            if color is None
+            else options.boolean("color", color)
+        )
+        self._paint = _Paint(self.color)
+        self._clock = (-1, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """
+        The record as one line, and below it what went wrong.
+        """
+        paint = self._paint
+        line = (
+            f"{paint.dim}{self._time(record)}{paint.end_dim} "
+            f"{paint.level(record.levelname)} {self._message(record)}"
+        )
+        fields = fields_of(record)
+        if fields:
+            key, value, end = paint.key, paint.value, paint.end_value
+            for name, text in pairs(fields):
+                line += f"  {key}{name}={value}{text}{end}"
+        line += f"  {paint.dim}{escaped(str(record.name))}{paint.end_dim}"
+        if record.exc_info or record.exc_text or record.stack_info:
+            return "\n".join([line, *self._trouble(record)])
+        return line
+
+    def _time(self, record: logging.LogRecord) -> str:
+        try:
+            second = int(record.created)
+        except Exception:
+            return "--:--:--"
+        known, clock = self._clock
+        if second != known:
+            clock = time.strftime(
+                self.datefmt or "%H:%M:%S", time.localtime(second)
+            )
+            self._clock = (second, clock)
+        return clock
+
+    def _message(self, record: logging.LogRecord) -> str:
+        message = escaped(message_of(record))
+        if self._message_only:
+            return message
+        return by_format(self, record, message)
+
+    def _trouble(self, record: logging.LogRecord) -> list[str]:
+        error = record.exc_info[1] if record.exc_info else None
+        if not (self.color and self._tracebacks and error is not None):
+            return trouble_of(self, record)
+        plain = trouble_of(self, record)
+        if any("\\x" in line for line in plain):
+            return plain  # rich would let control characters through
+        try:
+            drawn = _drawn(error)
+        except Exception:
+            return plain
+        if record.stack_info:
+            drawn += "\n" + str(record.stack_info)
+        return [drawn]
+
+
+class _Paint:
+    """
+    The ANSI codes of one formatter, all of them empty without colour.
+    """
+
+    def __init__(self, color: bool) -> None:
+        self.dim, self.end_dim = _codes("dim") if color else ("", "")
+        self.key, end = _codes("cyan") if color else ("", "")
+        on, self.end_value = _codes("bold") if color else ("", "")
+        self.value = end + on
+        self._color = color
+        self._levels: dict[str, str] = {}
+
+    def level(self, name: str) -> str:
+        """
+        The level's name, eight wide.
+        """
+        found = self._levels.get(name)
+        if found is None:
+            found = f"{escaped(str(name)):<8}"
+            if self._color:
+                on, off = _codes(_LEVEL_STYLES.get(name, "magenta"))
+                found = f"{on}{found}{off}"
+            if len(self._levels) < 100:
+                self._levels[name] = found
+        return found
+
+
+def _drawn(error: BaseException) -> str:
+    """
+    The traceback as rich draws it.
+    """
+    from rich.console import Console
+    from rich.traceback import Traceback
+
+    width = int(os.environ.get("COLUMNS") or 0) or 100
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        width=width,
+        color_system="standard",
+    )
+    console.print(
+        Traceback.from_exception(
+            type(error), error, error.__traceback__, width=width
+        )
+    )
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    return str(drawn).rstrip("\n")

@@ -1,0 +1,226 @@
+"""
+Records as plain text that cannot be forged.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .. import options
+from ..encoding import encode
+from ..fields import RECORD_ATTRIBUTES, fields_of, message_of
+from ..timestamps import utc
+from ..values import convert
+
+__all__ = ["TextFormatter", "by_format", "escaped", "pairs", "trouble_of"]
+
+# C0, DEL, C1, line and paragraph separators, bidi controls, lone surrogates
+_DANGEROUS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_IN_TRACE = re.compile(
+    _DANGEROUS.pattern.replace("[\x00-\x1f", "[\x00-\x09\x0b-\x1f")
+)
+_PLAIN = re.compile(r"[^\s\"=]+")
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_LONGEST_VALUE = 8192
+
+
+def escaped(text: str) -> str:
+    """
+    *text* with control, ANSI, bidi and line-breaking characters made visible.
+    """
+    if text.isprintable():
+        return text
+    return _DANGEROUS.sub(_visible, text)
+
+
+def _visible(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    return _SHORT.get(character) or (
+        f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    )
+
+
+def pairs(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """
+    Names and short texts of *fields*; ``metrics`` as its own entries.
+    """
+    found = []
+    for name, value in fields.items():
+        if name == "metrics" and isinstance(value, Mapping):
+            found += [(escaped(str(key)), _text(value[key])) for key in value]
+        else:
+            found.append((escaped(name), _text(value)))
+    return found
+
+
+def _text(value: Any) -> str:
+    """
+    One value, short: numbers to six digits, text in quotes where it needs them.
+    """
+    kind = type(value)
+    if kind is float:
+        return f"{value:.6g}"
+    if kind is int or kind is bool or value is None:
+        return str(value)
+    if kind is not str:
+        plain = convert(value) if kind not in (dict, list, tuple) else value
+        if type(plain) is float:
+            return f"{plain:.6g}"
+        if type(plain) is not str:
+            return escaped(
+                encode({"v": plain}, max_bytes=_LONGEST_VALUE)[5:-1].decode()
+            )
+        value = plain
+    if len(value) > _LONGEST_VALUE:
+        value = f"{value[:_LONGEST_VALUE]}…"
+    text = escaped(value)
+    if _PLAIN.fullmatch(text):
+        return text
+    return '"' + text.replace('"', r"\"") + '"'
+
+
+def trouble_of(
+    formatter: logging.Formatter, record: logging.LogRecord
+) -> list[str]:
+    """
+    The lines of a record's traceback and stack, each of them indented.
+
+    Indented, no line of them can pass for a record, whatever an exception says.
+    """
+    blocks = []
+    if record.exc_info and record.exc_info[0] is not None:
+        try:
+            blocks.append(str(formatter.formatException(record.exc_info)))
+        except Exception:
+            blocks.append(f"<{record.exc_info[0].__name__}>")
+    elif record.exc_text:
+        blocks.append(str(record.exc_text))
+    if record.stack_info:
+        blocks.append(str(formatter.formatStack(record.stack_info)))
+    return [
+        f"  {_IN_TRACE.sub(_visible, line)}"
+        for block in blocks
+        for line in block.split("\n")
+    ]
+
+
+class TextFormatter(logging.Formatter):
+    """
+    Plain lines for files: ``<ISO UTC> LEVEL logger message`` and the fields.
+
+    Guarantee:
+        Control characters, ANSI sequences, line breaks and bidi marks of a
+        message, a value or an exception are escaped: a record cannot forge
+        another.  The format's own line breaks stay.
+
+    Args:
+        fmt: As in ``logging.Formatter``; None is the line above.  ``format``
+            is another name for it.
+
+        datefmt: Format of the time; None is ISO 8601 in UTC with microseconds.
+
+        style: ``%``, ``{`` or ``$``.
+
+        validate: Whether *fmt* is checked against *style*.
+
+        defaults: Values for fields that a record lacks.
+
+        fields: Whether the line ends in the fields, as ``key=value``.  With a
+            *fmt* they are shown only where this is True; None is that rule.
+    """
+
+    @options.checked
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: Any = "%",
+        validate: bool = True,
+        *,
+        defaults: Mapping[str, Any] | None = None,
+        format: str | None = None,  # noqa: A002 - dictConfig's name
+        fields: bool | str | None = None,
+    ) -> None:
+        fmt = format if fmt is None else fmt
+        super().__init__(
+            fmt,
+            datefmt,
+            style,
+            validate,
+            defaults=dict(defaults or {}) or None,
+        )
+        self._own_layout = fmt is None
+        self._shows_fields = (
+            self._own_layout
+            if fields is None
+            else options.boolean("fields", fields)
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        """
+        The record as text; nothing is changed on the record.
+        """
+        message = escaped(message_of(record))
+        if self._own_layout:
+            line = (
+                f"{self.formatTime(record, self.datefmt)} {record.levelname}"
+                f" {escaped(str(record.name))} {message}"
+            )
+        else:
+            line = by_format(self, record, message)
+        if self._shows_fields:
+            for name, text in pairs(fields_of(record)):
+                line += f" {name}={text}"
+        if record.exc_info or record.exc_text or record.stack_info:
+            return "\n".join([line, *trouble_of(self, record)])
+        return line
+
+    def formatTime(  # noqa: N802
+        self, record: logging.LogRecord, datefmt: str | None = None
+    ) -> str:
+        """
+        By *datefmt* as in the stdlib, else ISO 8601 in UTC.
+        """
+        if datefmt:
+            return super().formatTime(record, datefmt)
+        return utc(record.created)
+
+
+def by_format(
+    formatter: logging.Formatter, record: logging.LogRecord, message: str
+) -> str:
+    """
+    *record* by the formatter's own format, every value in it escaped.
+    """
+    copy = logging.makeLogRecord(
+        {name: _safe(name, value) for name, value in record.__dict__.items()}
+    )
+    copy.message = message
+    if formatter.usesTime():
+        copy.asctime = formatter.formatTime(record, formatter.datefmt)
+    try:
+        return formatter.formatMessage(copy)
+    except Exception as exc:  # a field that this record lacks
+        return f"{utc(record.created)} {record.levelname} {message} <{exc!r}>"
+
+
+def _safe(name: str, value: Any) -> Any:
+    """
+    *value* so that a format can neither be forged by it nor fail on it.
+    """
+    if name in RECORD_ATTRIBUTES and not isinstance(value, str):
+        return value
+    kind = type(value)
+    if value is None or kind is int or kind is float or kind is bool:
+        return value
+    if kind is not str:
+        value = convert(value)
+        if type(value) is int or type(value) is float:
+            return value
+    return escaped(value if type(value) is str else _text(value))

@@ -1,0 +1,42 @@
+"""
+Handlers: where records go.  ``mllog.handlers.ConsoleHandler`` and its kin.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .console import ConsoleHandler as ConsoleHandler
+    from .file import (
+        TimestampedRotatingFileHandler as TimestampedRotatingFileHandler,
+    )
+    from .latency_csv import LatencyCSVHandler as LatencyCSVHandler
+    from .rich import RichHandler as RichHandler
+
+__all__ = [
+    "ConsoleHandler",
+    "LatencyCSVHandler",
+    "RichHandler",
+    "TimestampedRotatingFileHandler",
+]
+
+_HOMES = {
+    "ConsoleHandler": "console",
+    "LatencyCSVHandler": "latency_csv",
+    "RichHandler": "rich",
+    "TimestampedRotatingFileHandler": "file",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(
+            importlib.import_module(f".{_HOMES[name]}", __name__), name
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

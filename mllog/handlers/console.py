@@ -1,0 +1,143 @@
+"""
+Records on the console: for people on a terminal, for programs in a pipe.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from .. import options
+from ..formatters.text import TextFormatter
+from ..handling import Handling
+
+__all__ = ["ConsoleHandler"]
+
+_STREAMS = ("stderr", "stdout")
+
+
+class ConsoleHandler(Handling, logging.StreamHandler[Any]):
+    """
+    Write coloured lines to a terminal, JSON or text lines to anything else.
+
+    A formatter that is configured is used as it is.  Without one, a terminal
+    gets a RichFormatter, and a pipe or file what *piped* says.
+
+    Guarantee:
+        A closed stream or a broken pipe costs records, which are counted, and
+        never an exception.
+
+    Args:
+        stream: ``"stderr"`` or ``"stdout"``, looked up at each record, so that
+            it may be replaced; or a stream.
+
+        piped: ``"text"`` or ``"json"``: what is written where it is no
+            terminal.
+
+        color: True or False; None decides by the stream, ``NO_COLOR``,
+            ``FORCE_COLOR`` and ``TERM``.
+
+        filters: Filters, or plain data that names them.
+
+        formatter_options: Options for the formatter.
+
+    Raises:
+        ConfigError: An option is unknown or has a value that cannot work.
+    """
+
+    @options.checked
+    def __init__(
+        self,
+        stream: Any = "stderr",
+        *,
+        piped: str = "text",
+        color: bool | str | None = None,
+        filters: Any = None,
+        formatter_options: Any = None,
+    ) -> None:
+        if isinstance(stream, str):
+            name = options.choice(
+                "stream", stream.removeprefix("sys."), _STREAMS
+            )
+        else:
+            name = ""
+        self._name_of_stream = name
+        self._piped = options.choice("piped", piped, ("text", "json"))
+        self._color = (
+            None if color is None else options.boolean("color", color)
+        )
+        self._chosen: tuple[Any, logging.Formatter] | None = None
+        super().__init__(getattr(sys, name) if name else stream)
+        self.set_up(filters, formatter_options)
+        self._wrote = self.ledger.wrote
+
+    def default_formatter(self) -> logging.Formatter:
+        """
+        The formatter for the stream as it is now.
+        """
+        from ..formatters.rich import RichFormatter, wants_color
+
+        stream = self.stream
+        color = wants_color(stream) if self._color is None else self._color
+        if color or _is_terminal(stream):
+            return RichFormatter(stream=stream, color=color)
+        if self._piped == "json":
+            from ..formatters.json import JSONFormatter
+
+            return JSONFormatter()
+        return TextFormatter()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """
+        By the configured formatter, else by the one that fits the stream.
+        """
+        if self.formatter is not None:
+            return self.formatter.format(record)
+        chosen = self._chosen
+        if chosen is None or chosen[0] is not self.stream:
+            chosen = self._chosen = (self.stream, self.default_formatter())
+        return chosen[1].format(record)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """
+        Write the record and flush.
+        """
+        if self._name_of_stream:
+            self.stream = getattr(sys, self._name_of_stream)
+        if self.stream is None:  # pythonw, or a daemon that closed it
+            self.ledger.dropped("no_stream")
+            return
+        try:
+            self._put(self.format(record) + self.terminator)
+        except Exception:
+            self.handleError(record)
+        else:
+            self._wrote()
+
+    def _put(self, text: str) -> None:
+        stream = self.stream
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:  # a console that is not UTF-8
+            encoding = getattr(stream, "encoding", None) or "ascii"
+            stream.write(
+                text.encode(encoding, "backslashreplace").decode(encoding)
+            )
+        stream.flush()
+
+    def flush(self) -> None:
+        """
+        Flush the stream, if it can be.
+        """
+        try:
+            super().flush()
+        except Exception:  # closed: nothing is held back here
+            pass
+
+
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty())
+    except Exception:
+        return False

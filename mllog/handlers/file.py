@@ -1,0 +1,368 @@
+"""
+A log file that rotates by size and time, shared by threads and processes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .. import options
+from ..accounting import Stats
+from ..context import stack
+from ..errors import ConfigError, shown
+from ..formatters.text import TextFormatter
+from ..handling import Handling
+from ..rotation import Plan, ShortWriteError, log_path
+
+__all__ = ["TimestampedRotatingFileHandler"]
+
+_UTF8 = frozenset({"utf-8", "utf8", "utf_8"})
+_WHENS = frozenset({"S", "M", "H", "D", "MIDNIGHT"})
+
+
+class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
+    """
+    Write each record to a file that rotates by size, by time, or both.
+
+    A rotated file is named with the UTC time of its rotation and a number,
+    ``app.log.20261121T064512Z-0001``, and never overwritten.  To move from
+    ``RotatingFileHandler`` or ``TimedRotatingFileHandler`` change the class.
+
+    Guarantee:
+        A record is one ``os.write``.  Several processes may share the file,
+        with rotation, without a lost, torn or doubled line.  A full disk, a
+        read-only or removed folder cost records, which are counted, and never
+        an exception; writing goes on when the disk does.
+
+    Limit:
+        On Windows, and where there is no ``flock``, one process per file.
+
+    Args:
+        filename: The live file; relative to *directory* if that is given.
+
+        mode: ``a``, ``w`` or ``x``; with *maxBytes* always ``a``.
+
+        maxBytes: Size in bytes at which it rotates (``10485760``, ``"10MB"``);
+            0 never.
+
+        backupCount: Rotated files to keep; 0 keeps all.
+
+        encoding: Of the text; None is UTF-8.
+
+        delay: Whether to open at the first record.
+
+        errors: What becomes of text that the encoding cannot write.
+
+        when: ``S``, ``M``, ``H``, ``D``, ``MIDNIGHT``, ``W0`` to ``W6``; None
+            does not rotate by time.
+
+        interval: Every so many of *when*.
+
+        utc: Whether *when* is counted in UTC.  Names are always in UTC.
+
+        atTime: Time of day for ``D``, ``MIDNIGHT`` and ``W``.
+
+        directory: Folder of *filename*, made if need be.
+
+        max_age_days: Age in days at which rotated files go; None never.
+
+        max_total_bytes: Size of all rotated files together, beyond which the
+            oldest go; None never.
+
+        compress: Whether rotated files become ``.gz``, off the write path.
+
+        on_rotate: Called with the path of each closed file; a callable or its
+            dotted name.
+
+        permissions: Mode of new files, such as ``"0640"``; None follows the
+            umask.
+
+        close_timeout_seconds: How long ``close`` waits for *compress* and
+            *on_rotate*.
+
+        filters: Filters, or plain data: ``[{"class": "mllog.ContextFilter"}]``.
+
+        formatter_options: Options for the formatter, where a configuration
+            cannot give them otherwise.
+
+    Raises:
+        ConfigError: An option is unknown or has a value that cannot work.
+
+        OSError: The file cannot be opened, and *delay* is false.
+    """
+
+    @options.checked
+    def __init__(
+        self,
+        filename: str | os.PathLike[str],
+        mode: str = "a",
+        maxBytes: int | str = 0,  # noqa: N803 - the stdlib's names
+        backupCount: int | str = 0,  # noqa: N803
+        encoding: str | None = None,
+        delay: bool | str = False,
+        errors: str | None = None,
+        *,
+        when: str | None = None,
+        interval: int | str = 1,
+        utc: bool | str = False,
+        atTime: Any = None,  # noqa: N803
+        directory: str | os.PathLike[str] | None = None,
+        max_age_days: float | str | None = None,
+        max_total_bytes: int | str | None = None,
+        compress: bool | str = False,
+        on_rotate: str | Callable[[str], Any] | None = None,
+        permissions: int | str | None = None,
+        close_timeout_seconds: float | str = 5.0,
+        filters: Any = None,
+        formatter_options: Any = None,
+    ) -> None:
+        plan = Plan(
+            maxBytes=maxBytes,
+            backupCount=backupCount,
+            when=when,
+            interval=interval,
+            utc=utc,
+            atTime=atTime,
+            max_age_days=max_age_days,
+            max_total_bytes=max_total_bytes,
+            compress=compress,
+            on_rotate=on_rotate,
+            permissions=permissions,
+        )
+        super().__init__(
+            log_path(filename, directory),
+            "a" if plan.max_bytes else _mode(mode),
+            encoding or "utf-8",
+            delay=True,
+            errors=errors or "backslashreplace",
+        )
+        self.maxBytes = plan.max_bytes
+        self.backupCount = plan.retention.backup_count
+        self._timeout = options.number(
+            "close_timeout_seconds", close_timeout_seconds
+        )
+        self._file = plan.file(
+            self.baseFilename,
+            mode=self.mode,
+            rename=self.rotation_filename,
+            mover=self.rotate,
+            on_fault=self.report,
+        )
+        self._write = self._file.write
+        self._end = b"\n"
+        self.set_up(filters, formatter_options)
+        self._wrote = self.ledger.wrote
+        self.setFormatter(self.formatter)
+        if not options.boolean("delay", delay):
+            self._file.open()
+
+    # --- formatting ---
+
+    def default_formatter(self) -> logging.Formatter:
+        """
+        ``<ISO UTC> LEVEL logger message``.
+        """
+        return TextFormatter(fields=False)
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802
+        """
+        Use *fmt*; None is ``<ISO UTC> LEVEL logger message``.
+        """
+        super().setFormatter(fmt)
+        self._used = self.formatter or self.default_formatter()
+        self._line_of = self._choose()
+
+    def _choose(self) -> Callable[[logging.LogRecord], bytes]:
+        """
+        The shortest way from a record to its line.
+        """
+        in_bytes = getattr(self._used, "format_line", None)
+        if (
+            in_bytes is not None
+            and self._end == b"\n"
+            and self.encoding.lower() in _UTF8
+            and type(self).format is TimestampedRotatingFileHandler.format
+        ):
+            return in_bytes  # type: ignore[no-any-return]
+        return self._encoded
+
+    def format(self, record: logging.LogRecord) -> str:
+        """
+        The record as the formatter writes it.
+        """
+        return self._used.format(record)
+
+    def _encoded(self, record: logging.LogRecord) -> bytes:
+        text = self.format(record).encode(
+            self.encoding, self.errors or "strict"
+        )
+        return text + self._end
+
+    # --- writing ---
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """
+        Filter and emit; without the handler's lock, for appending needs none.
+        """
+        if self.filters or stack() is not None:
+            ready = self.prepared(record)
+            if ready is None:
+                return False
+            record = ready
+        self.emit(record)
+        return record
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """
+        Append the record to the file, and rotate the file when it is time.
+        """
+        try:
+            self._write(self._line_of(record), record.created)
+        except Exception as exc:
+            if isinstance(exc, ShortWriteError):
+                self.ledger.fragment()
+            self.handleError(record)
+        else:
+            self._wrote()
+
+    @property
+    def terminator(self) -> str:  # type: ignore[override]
+        """
+        What ends each record, as in the stdlib.
+        """
+        return self._end.decode(self.encoding)
+
+    @terminator.setter
+    def terminator(self, text: str) -> None:
+        self._end = text.encode(self.encoding)
+        self._line_of = self._choose()
+
+    def flush(self) -> None:
+        """
+        Nothing is held back.
+        """
+
+    def close(self) -> None:
+        """
+        Let go of the file; wait for *compress* and *on_rotate*, up to a limit.
+        """
+        self._file.close(self._timeout)
+        logging.Handler.close(self)
+
+    def stats(self) -> Stats:
+        """
+        Records written and dropped, and fragments a full disk left.
+        """
+        return self.ledger.stats()
+
+    # --- rotating, as in the stdlib ---
+
+    namer: Callable[[str], str] | None = None
+    rotator: Callable[[str, str], Any] | None = None
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802
+        """
+        Whether the file would rotate before *record* is written.
+        """
+        return self._file.due(len(self._line_of(record)))
+
+    def doRollover(self) -> None:  # noqa: N802
+        """
+        Rotate now.
+        """
+        self._file.rotate()
+
+    def rotation_filename(self, default_name: str) -> str:
+        """
+        *default_name*, or what *namer* makes of it.
+        """
+        return (
+            default_name
+            if not callable(self.namer)
+            else self.namer(default_name)
+        )
+
+    def rotate(self, source: str, dest: str) -> None:
+        """
+        Rename *source* to *dest*, or let *rotator* do it.
+
+        A *rotator* that copies is for one process: what another one appends
+        meanwhile is not in the copy.
+        """
+        if callable(self.rotator):
+            self.rotator(source, dest)
+        else:
+            os.rename(source, dest)
+
+    @property
+    def stream(self) -> Any:
+        """
+        A text stream onto the file, or None while it is not open.
+        """
+        return _Stream(self) if self._is_open() else None
+
+    @stream.setter
+    def stream(self, stream: Any) -> None:
+        pass  # the stdlib's constructor sets None
+
+    def _is_open(self) -> bool:
+        file = self.__dict__.get("_file")
+        return file is not None and file.is_open
+
+    def __repr__(self) -> str:
+        level = logging.getLevelName(self.level)
+        return f"<{type(self).__name__} {self.baseFilename} ({level})>"
+
+
+class _Stream:
+    """
+    What handlers derived from FileHandler expect of ``self.stream``.
+    """
+
+    def __init__(self, handler: TimestampedRotatingFileHandler) -> None:
+        self._handler = handler
+        self.name = handler.baseFilename
+        self.encoding = handler.encoding
+        self.errors = handler.errors
+
+    def write(self, text: str) -> int:
+        handler = self._handler
+        handler._file.write(
+            text.encode(handler.encoding, handler.errors or "strict"),
+            time.time(),
+        )
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def fileno(self) -> int:
+        return self._handler._file.fileno()
+
+    def tell(self) -> int:
+        return self._handler._file.size()
+
+    def isatty(self) -> bool:
+        return False
+
+
+def _mode(mode: str) -> str:
+    if mode in ("a", "w", "x"):
+        return mode
+    looks_timed = str(mode).upper() in _WHENS or str(mode).upper().startswith(
+        "W"
+    )
+    raise ConfigError(
+        shown("mode", mode),
+        expected="a, w or x",
+        fix=f'write when="{mode}": it is a keyword here'
+        if looks_timed
+        else "",
+    )

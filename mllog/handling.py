@@ -1,0 +1,230 @@
+"""
+What every handler of mllog does alike: filters, context, options, faults.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from . import options
+from .accounting import Ledger, Stats
+from .context import with_bound
+from .errors import ConfigError
+from .filters import filters_from, passed
+
+__all__ = ["Handling", "reason_of"]
+
+_REPORT_SECONDS = 30.0
+_NO_ROOM = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+def reason_of(error: BaseException | None) -> str:
+    """
+    The reason that a lost record is counted under.
+    """
+    if isinstance(error, OSError):
+        return "disk_full" if error.errno in _NO_ROOM else "io_error"
+    if isinstance(error, RecursionError):
+        return "recursion"
+    return "format_error"
+
+
+class Handling(logging.Handler):
+    """
+    Mixed into the stdlib's handler that a handler of mllog extends.
+
+    Guarantee:
+        No call raises into the application.  What is lost is counted by
+        reason; the first fault is printed in full, later ones as a count, and
+        never with the record's message or arguments.
+    """
+
+    _formatter_options: Mapping[str, Any] = MappingProxyType({})
+
+    def set_up(
+        self, filters: Any = None, formatter_options: Any = None
+    ) -> None:
+        """
+        Take the options that all handlers share.
+
+        Args:
+            filters: Filters, or plain data that names them.
+
+            formatter_options: Arguments for the formatter; with a ``class``,
+                the formatter itself.
+
+        Raises:
+            ConfigError: One of them cannot work.
+        """
+        self.ledger = Ledger()
+        self._faults = _Faults()
+        for each in filters_from("filters", filters):
+            self.addFilter(each)
+        given = options.mapping("formatter_options", formatter_options)
+        kind = given.pop("class", None)
+        if kind is not None:
+            self.setFormatter(options.load("formatter_options", kind)(**given))
+        else:
+            self._formatter_options = given
+            if given:
+                self.setFormatter(None)
+
+    def default_formatter(self) -> logging.Formatter | None:
+        """
+        The formatter where none is configured.
+        """
+        return None
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802
+        """
+        Use *fmt*, with this handler's ``formatter_options`` added to it.
+        """
+        if self._formatter_options:
+            fmt = fmt or self.default_formatter()
+            if fmt is None:
+                raise ConfigError(
+                    "formatter_options without a formatter",
+                    fix="add a class to formatter_options",
+                    owner=type(self).__name__,
+                )
+            fmt = options.rebuild(fmt, self._formatter_options)
+        super().setFormatter(fmt)
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """
+        Filter *record*, add what is bound, and emit the result.
+
+        A record that a filter returns is used on every Python; the stdlib
+        does so from 3.12 on.
+        """
+        ready = self.prepared(record)
+        if ready is None:
+            return False
+        self.acquire()
+        try:
+            self.emit(ready)
+        finally:
+            self.release()
+        return ready
+
+    def prepared(self, record: logging.LogRecord) -> logging.LogRecord | None:
+        """
+        What filters and context make of *record*; None to pass it over.
+        """
+        if self.filters:
+            try:
+                kept = passed(self.filters, record)
+            except Exception:
+                self.handleError(record)
+                return None
+            if kept is None:
+                return None
+            record = kept
+        return with_bound(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """
+        Count a record that was lost to the exception being handled; report it.
+        """
+        error = sys.exc_info()[1]
+        self.ledger.dropped(reason_of(error))
+        self.report(error, record)
+
+    def report(
+        self,
+        error: BaseException | None,
+        record: logging.LogRecord | None = None,
+    ) -> None:
+        """
+        Say on standard error what went wrong: once in full, then as counts.
+        """
+        if logging.raiseExceptions and not isinstance(error, RecursionError):
+            self._faults.add(self.label(), error, record)
+
+    def label(self) -> str:
+        """
+        How messages name this handler: class and configured name.
+        """
+        name = f" {self.name!r}" if self.name else ""
+        return f"{type(self).__name__}{name}"
+
+    def stats(self) -> Stats:
+        """
+        How many records were written, dropped and refused, and why.
+        """
+        return self.ledger.stats()
+
+
+class _Faults:
+    """
+    Reports on standard error: the first in full, then one line per 30 s.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kinds: set[str] = set()
+        self._unsaid = 0
+        self._say_at = 0.0
+
+    def add(
+        self,
+        label: str,
+        error: BaseException | None,
+        record: logging.LogRecord | None,
+    ) -> None:
+        kind = type(error).__name__
+        now = time.monotonic()
+        with self._lock:
+            first = kind not in self._kinds and len(self._kinds) < 10
+            if first:
+                self._kinds.add(kind)
+                self._say_at = now + _REPORT_SECONDS
+            else:
+                self._unsaid += 1
+                if now < self._say_at:
+                    return
+                self._say_at = now + _REPORT_SECONDS
+            unsaid = self._unsaid
+            if not first:
+                self._unsaid = 0
+        _print(
+            _in_full(label, error, record)
+            if first
+            else f"mllog: {label}: {kind} {unsaid} more times\n"
+        )
+
+
+def _in_full(
+    label: str, error: BaseException | None, record: logging.LogRecord | None
+) -> str:
+    lines = [
+        f"mllog: {label} failed; the application goes on, later ones are counted"
+    ]
+    if record is not None:
+        lines.append(
+            f"  at the call in {record.pathname}:{record.lineno},"
+            f" logger {record.name}"
+        )
+    trace = "".join(traceback.format_exception(error)).rstrip()
+    return (
+        "\n".join([*lines, *(f"  {line}" for line in trace.splitlines())])
+        + "\n"
+    )
+
+
+def _print(text: str) -> None:
+    stream = sys.stderr
+    try:
+        if stream is not None:
+            stream.write(text)
+            stream.flush()
+    except Exception:  # nowhere left to say it
+        pass

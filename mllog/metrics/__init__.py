@@ -1,0 +1,3 @@
+"""
+From the fields of records to numbers about them.
+"""

@@ -1,0 +1,221 @@
+"""
+What happens to a file after its rotation: compressed, handed on, kept or not.
+
+It is done by a thread, off the write path, once no writer of any process has
+the file open any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import logging
+import os
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import locks
+from .names import Names, Retention
+
+__all__ = ["Keeper"]
+
+_FIRST_WAIT = 0.005
+_LONGEST_WAIT = 0.5
+_PATIENCE_SECONDS = 30.0
+
+
+@dataclass
+class _Claim:
+    """
+    A rotated file that this process looks after, held by a shared lock.
+    """
+
+    path: str
+    fd: int
+
+
+class Keeper:
+    """
+    Compress rotated files and hand each to *on_rotate*, in order.
+
+    Guarantee:
+        A compressed file appears whole or not at all, and the original goes
+        only then.  *on_rotate* gets each file this process rotated, once no
+        process writes to it.  What a crash leaves uncompressed is compressed
+        by the next process that opens the log.
+
+    Limit:
+        A process that stopped logging keeps the file it wrote last open; that
+        file waits, and *on_rotate* with it.
+
+    Args:
+        names: Names of the rotated files.
+
+        retention: Which are kept; applied again after compression.
+
+        compress: Whether to gzip them.
+
+        on_rotate: Called with the path of each closed file.
+
+        on_fault: Told of what failed.
+    """
+
+    def __init__(
+        self,
+        names: Names,
+        retention: Retention,
+        *,
+        compress: bool = False,
+        on_rotate: Callable[[str], Any] | None = None,
+        on_fault: Callable[[BaseException], Any] = lambda error: None,
+    ) -> None:
+        self._names = names
+        self._retention = retention
+        self._compress = compress
+        self._on_rotate = on_rotate
+        self._on_fault = on_fault
+        self._claims: deque[_Claim] = deque()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._hurry = threading.Event()
+
+    def claim(
+        self, path: str, lock: Callable[[int], bool] = locks.share
+    ) -> None:
+        """
+        Look after *path*: from now on nobody else deletes or compresses it.
+        """
+        try:
+            fd = os.open(path, os.O_RDONLY)
+        except OSError:  # a namer or rotator put it somewhere else
+            return
+        if lock(fd):
+            self._claims.append(_Claim(path, fd))
+        else:
+            os.close(fd)
+
+    def claim_leftovers(self) -> None:
+        """
+        Look after what an earlier process left uncompressed.
+        """
+        if not self._compress:
+            return
+        for rotated in self._names.found():
+            if not rotated.path.endswith(".gz"):
+                self.claim(rotated.path, locks.take)
+        self.start()
+
+    def start(self) -> None:
+        """
+        Begin with what is claimed, if there is anything.
+        """
+        with self._lock:
+            if not self._claims or (self._thread and self._thread.is_alive()):
+                return
+            self._hurry.clear()
+            self._thread = threading.Thread(
+                target=self._run, name="mllog-keeper", daemon=True
+            )
+            try:
+                self._thread.start()
+            except RuntimeError:  # the interpreter is shutting down
+                self._thread = None
+        if self._thread is None:
+            self._hurry.set()
+            self._run()
+
+    def finish(self, timeout: float) -> None:
+        """
+        Wait until everything claimed is done, at most *timeout* seconds.
+
+        Does not wait while this thread holds logging's module lock: dictConfig
+        closes handlers under it, and *on_rotate* may need it.
+        """
+        self._hurry.set()
+        thread = self._thread
+        owned = getattr(getattr(logging, "_lock", None), "_is_owned", None)
+        if thread is None or thread is threading.current_thread():
+            return
+        if owned is not None and owned():
+            return
+        thread.join(timeout)
+
+    def forget_parent(self) -> None:
+        """
+        In a forked child: what is claimed is the parent's business.
+        """
+        self._lock = threading.Lock()
+        self._hurry = threading.Event()
+        self._thread = None
+        claims, self._claims = self._claims, deque()
+        for claim in claims:
+            with contextlib.suppress(OSError):
+                os.close(claim.fd)
+
+    def _run(self) -> None:
+        while self._claims:
+            claim = self._claims[0]
+            if not self._alone(claim):
+                return  # tried again after the next rotation
+            self._claims.popleft()
+            try:
+                if os.path.exists(claim.path):
+                    self._keep(claim.path)
+            except Exception as exc:
+                self._on_fault(exc)
+            finally:
+                with contextlib.suppress(OSError):
+                    os.close(claim.fd)
+            self._retention.enforce(self._names)
+
+    def _alone(self, claim: _Claim) -> bool:
+        """
+        Wait until no writer has the file open; False where one never leaves.
+        """
+        wait = _FIRST_WAIT
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not locks.take(claim.fd):
+            locks.share(
+                claim.fd
+            )  # the failed attempt gave the shared lock away
+            if time.monotonic() > deadline:
+                return False
+            if self._hurry.is_set():
+                deadline = min(deadline, time.monotonic() + _LONGEST_WAIT)
+            time.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT / 4)
+        return True
+
+    def _keep(self, path: str) -> None:
+        if self._compress and not path.endswith(".gz"):
+            path = _compressed(path)
+        if self._on_rotate is not None:
+            self._on_rotate(path)
+
+
+def _compressed(path: str) -> str:
+    """
+    Replace *path* by its gzip; gives the new path.
+    """
+    draft, final = f"{path}.gz.tmp", f"{path}.gz"
+    try:
+        with open(path, "rb") as source, open(draft, "wb") as target:
+            with gzip.GzipFile(
+                os.path.basename(path), "wb", 6, target
+            ) as zipped:
+                shutil.copyfileobj(source, zipped, 256 * 1024)
+            target.flush()
+            os.fsync(target.fileno())
+        shutil.copystat(path, draft)
+        os.rename(draft, final)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+        raise
+    os.unlink(path)
+    return final

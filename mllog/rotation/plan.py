@@ -1,0 +1,168 @@
+"""
+How a file is to rotate, as options say it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable
+from typing import Any
+
+from .. import options
+from ..errors import ConfigError, shown
+from .file import RotatingFile
+from .keeper import Keeper
+from .names import Names, Retention
+from .schedule import Schedule
+
+__all__ = ["Plan", "log_path"]
+
+
+def log_path(
+    filename: str | os.PathLike[str], directory: str | os.PathLike[str] | None
+) -> str:
+    """
+    The absolute path of *filename*, in *directory* if it is relative.
+    """
+    try:
+        path = os.fspath(filename)
+        if directory is not None:
+            path = os.path.join(os.fspath(directory), path)
+    except TypeError:
+        raise ConfigError(
+            f"{shown('filename', filename)}, {shown('directory', directory)}",
+            expected="a path",
+        ) from None
+    return os.path.abspath(path)
+
+
+class Plan:
+    """
+    The options that all files which rotate share, checked once.
+
+    Args:
+        maxBytes: Size in bytes at which it rotates; 0 never.
+
+        backupCount: Rotated files to keep; 0 keeps all.
+
+        when: ``S``, ``M``, ``H``, ``D``, ``MIDNIGHT``, ``W0`` to ``W6`` or None.
+
+        interval: Every so many of *when*.
+
+        utc: Whether *when* is counted in UTC.
+
+        atTime: Time of day for days and weeks, as a time or ``"03:30"``.
+
+        max_age_days: Age at which rotated files are deleted; None never.
+
+        max_total_bytes: Size of all rotated files; None any.
+
+        compress: Whether rotated files are compressed.
+
+        on_rotate: A callable, or its dotted name.
+
+        permissions: Mode of new files, such as ``"0640"``; None by the umask.
+
+    Raises:
+        ConfigError: One of them cannot work.
+    """
+
+    def __init__(
+        self,
+        *,
+        maxBytes: Any = 0,  # noqa: N803 - the stdlib's names
+        backupCount: Any = 0,  # noqa: N803
+        when: Any = None,
+        interval: Any = 1,
+        utc: Any = False,
+        atTime: Any = None,  # noqa: N803
+        max_age_days: Any = None,
+        max_total_bytes: Any = None,
+        compress: Any = False,
+        on_rotate: Any = None,
+        permissions: Any = None,
+    ) -> None:
+        self.max_bytes = options.size("maxBytes", maxBytes)
+        self.schedule = _schedule(when, interval, utc, atTime)
+        self.retention = Retention(
+            options.integer("backupCount", backupCount),
+            options.optional(options.number, "max_age_days", max_age_days),
+            options.optional(options.size, "max_total_bytes", max_total_bytes),
+        )
+        self.compress = options.boolean("compress", compress)
+        self.on_rotate = options.load("on_rotate", on_rotate)
+        if not (self.on_rotate is None or callable(self.on_rotate)):
+            raise ConfigError(
+                shown("on_rotate", on_rotate), expected="a callable"
+            )
+        self.permissions = _permissions(permissions)
+
+    def file(
+        self,
+        path: str,
+        *,
+        mode: str = "a",
+        header: bytes = b"",
+        rename: Callable[[str], str] | None = None,
+        mover: Callable[[str, str], Any] = os.rename,
+        on_fault: Callable[[BaseException], Any] = lambda error: None,
+    ) -> RotatingFile:
+        """
+        A file at *path* that rotates by this plan.
+        """
+        names = Names(path, rename)
+        keeper = None
+        if self.compress or self.on_rotate:
+            keeper = Keeper(
+                names,
+                self.retention,
+                compress=self.compress,
+                on_rotate=self.on_rotate,
+                on_fault=on_fault,
+            )
+        return RotatingFile(
+            path,
+            mode=mode,
+            max_bytes=self.max_bytes,
+            schedule=self.schedule,
+            names=names,
+            retention=self.retention,
+            keeper=keeper,
+            mover=mover,
+            permissions=self.permissions,
+            header=header,
+            on_fault=on_fault,
+        )
+
+
+def _schedule(
+    when: Any, interval: Any, utc: Any, at_time: Any
+) -> Schedule | None:
+    if isinstance(at_time, str):
+        try:
+            at_time = datetime.time.fromisoformat(at_time)
+        except ValueError:
+            raise ConfigError(
+                shown("atTime", at_time),
+                expected='a time of day such as "03:30"',
+            ) from None
+    if not when:
+        return None
+    return Schedule(
+        when,
+        options.integer("interval", interval, minimum=1),
+        options.boolean("utc", utc),
+        at_time,
+    )
+
+
+def _permissions(value: Any) -> int | None:
+    if value is None or (isinstance(value, int) and 0 <= value <= 0o777):
+        return value
+    try:
+        return int(value, 8) & 0o777
+    except (TypeError, ValueError):
+        raise ConfigError(
+            shown("permissions", value), expected='octal digits such as "0640"'
+        ) from None

@@ -1,0 +1,272 @@
+"""
+Any Python object becomes a plain JSON value; no object makes it raise.
+
+One policy for every formatter and meter:
+
+* numpy, torch, JAX and TensorFlow scalars are numbers, found by what they can
+  do, never by importing their package;
+* arrays, tensors and bytes that are not small become a summary, never a dump;
+* what has no better form is written as its ``repr``, or as its type's name if
+  that raises.
+
+Lines, bounds and NaN are the business of :mod:`mllog.encoding`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import fractions
+import math
+import os
+import uuid
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, Final
+
+__all__ = [
+    "clean",
+    "convert",
+    "foreign",
+    "key_of",
+    "name_of",
+    "number",
+    "shape_of",
+]
+
+_PLAIN = frozenset({str, int, float, bool, list, dict})
+_SMALL_ITEMS = 16
+_SMALL_BYTES = 64
+_MAX_SEQUENCE = 10_000
+
+
+def convert(value: Any) -> Any:
+    """
+    A plain value for an object that JSON does not know: the encoder's hook.
+
+    A class may have its say with a method ``__log_value__``.
+    """
+    if value is None or type(value) in _PLAIN:
+        return value
+    plain = foreign(value)
+    return name_of(value) if plain is value else plain
+
+
+def number(value: Any) -> float | None:
+    """
+    *value* as a float, NaN included; None if it is not a number.
+
+    A bool is not a number, and neither is text that looks like one.  A numpy
+    scalar, a tensor of no dimensions, a Decimal and a Fraction are.
+    """
+    kind = type(value)
+    if kind is float:
+        return value  # type: ignore[no-any-return]
+    if kind is int or isinstance(value, (int, float)):
+        if isinstance(value, bool):
+            return None
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    if value is None or isinstance(value, (str, bytes)):
+        return None
+    if isinstance(value, (decimal.Decimal, fractions.Fraction)):
+        return float(value)
+    try:
+        if shape_of(value) == ():
+            item = _item(value)
+            return None if item is value else number(item)
+    except Exception:
+        return None
+    return None
+
+
+def foreign(value: Any) -> Any:
+    """
+    One step from any object towards a plain value; *value* itself if none is.
+    """
+    try:
+        for kinds, plain in _KINDS:
+            if isinstance(value, kinds):
+                return plain(value)
+        if callable(own := getattr(type(value), "__log_value__", None)):
+            return own(value)
+        shape = shape_of(value)
+        if shape is not None:
+            return _array(value, shape)
+        return _structure(value)
+    except Exception:
+        return name_of(value)
+
+
+def _structure(value: Any) -> Any:
+    """
+    Mappings, sequences and objects with fields; else what ``repr`` says.
+    """
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return dict(value._asdict())
+    if isinstance(value, Mapping):
+        return dict(value.items())
+    if isinstance(value, (Sequence, Set)):
+        if len(value) > _MAX_SEQUENCE:
+            return {"type": type(value).__name__, "length": len(value)}
+        return list(value)
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {n: getattr(value, n) for n in names if not n.startswith("_")}
+    if callable(dump := getattr(type(value), "model_dump", None)):
+        return dict(dump(value))
+    return _repr(value)
+
+
+def _repr(value: Any) -> str:
+    text = repr(value)
+    # a repr that is not a string would be asked for again, and again
+    return str(text) if type(text) is str else name_of(value)
+
+
+def name_of(value: Any) -> str:
+    return f"<{type(value).__name__}>"
+
+
+def shape_of(value: Any) -> tuple[int, ...] | None:
+    """
+    The shape of an array-like, else None; a mock has none.
+    """
+    shape = getattr(value, "shape", None)
+    if shape is None or isinstance(value, type):
+        return None
+    if not isinstance(shape, tuple):
+        try:
+            shape = tuple(shape)
+        except Exception:
+            return None
+    if all(isinstance(n, int) for n in shape):
+        return tuple(map(int, shape))
+    return None
+
+
+def _item(value: Any) -> Any:
+    """
+    The Python scalar in an array of no dimensions.
+    """
+    dtype = str(getattr(value, "dtype", ""))
+    if dtype.startswith(("datetime64", "<M8")):
+        return math.nan if str(value) == "NaT" else str(value)
+    if dtype.startswith(("timedelta64", "<m8")):
+        return value.astype("timedelta64[us]").item().total_seconds()
+    if not hasattr(value, "item"):
+        value = value.numpy()
+    item = value.item()
+    if type(item) is type(value):  # numpy's longdouble gives itself
+        return float(value)
+    return item
+
+
+def _array(value: Any, shape: tuple[int, ...]) -> Any:
+    """
+    A number, a short list or a summary; a device's memory is not copied for one.
+    """
+    if shape == ():
+        try:
+            return _item(value)
+        except Exception:  # a tensor without data, or a device that failed
+            return _summary(value, shape)
+    on_host = "cpu" in str(getattr(value, "device", "cpu")).lower()
+    if (
+        on_host
+        and math.prod(shape) <= _SMALL_ITEMS
+        and hasattr(value, "tolist")
+    ):
+        return value.tolist()
+    return _summary(value, shape)
+
+
+def _summary(value: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "type": type(value).__name__,
+        "shape": list(shape),
+    }
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None:
+        summary["dtype"] = str(dtype)
+    size = getattr(value, "nbytes", None)
+    if isinstance(size, int):
+        summary["bytes"] = size
+    return summary
+
+
+def _bytes(value: bytes | bytearray | memoryview) -> Any:
+    size = value.nbytes if isinstance(value, memoryview) else len(value)
+    if size <= _SMALL_BYTES:
+        return bytes(value).decode("utf-8", "backslashreplace")
+    return {"type": type(value).__name__, "bytes": size}
+
+
+def _when(value: datetime.datetime | datetime.time) -> str:
+    text = value.isoformat()
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+
+
+def _decimal(value: decimal.Decimal) -> Any:
+    """
+    A number where a float says the same, else all the digits as text.
+    """
+    real = float(value)
+    if not math.isfinite(real) or decimal.Decimal(repr(real)) == value:
+        return real
+    return str(value)
+
+
+def _exception(value: BaseException) -> str:
+    return f"{type(value).__name__}: {value}"
+
+
+def key_of(key: Any) -> str:
+    """
+    The text of a mapping's key, as the stdlib's encoder writes it.
+    """
+    if type(key) is str:
+        return key
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    if isinstance(key, str):
+        return str(str.__str__(key))
+    plain = key if isinstance(key, (int, float, tuple)) else foreign(key)
+    try:
+        return str(plain)
+    except Exception:  # more digits than Python will print
+        return name_of(key)
+
+
+def clean(text: str) -> str:
+    """
+    *text* without lone surrogates, which no encoding can write.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+_KINDS: Final[tuple[tuple[Any, Any], ...]] = (
+    (enum.Enum, lambda value: value.value),
+    (str, str.__str__),
+    (int, int),
+    (float, float),
+    ((datetime.datetime, datetime.time), _when),
+    (datetime.date, datetime.date.isoformat),
+    (datetime.timedelta, datetime.timedelta.total_seconds),
+    (uuid.UUID, str),
+    (os.PathLike, os.fspath),
+    (decimal.Decimal, _decimal),
+    (fractions.Fraction, float),
+    (complex, str),
+    ((bytes, bytearray, memoryview), _bytes),
+    (BaseException, _exception),
+)
