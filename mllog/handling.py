@@ -16,7 +16,7 @@ from typing import Any
 
 from . import options
 from .accounting import Ledger, Stats
-from .context import with_bound
+from .context import stack, with_bound
 from .errors import ConfigError
 from .filters import filters_from, passed
 
@@ -47,6 +47,9 @@ class Handling(logging.Handler):
         never with the record's message or arguments.
     """
 
+    #: Whether emit needs the handler's lock; appending to a file needs none.
+    emits_alone = True
+
     _formatter_options: Mapping[str, Any] = MappingProxyType({})
 
     def set_up(
@@ -74,8 +77,7 @@ class Handling(logging.Handler):
             self.setFormatter(options.load("formatter_options", kind)(**given))
         else:
             self._formatter_options = given
-            if given:
-                self.setFormatter(None)
+            self.setFormatter(None)
 
     def default_formatter(self) -> logging.Formatter | None:
         """
@@ -87,15 +89,9 @@ class Handling(logging.Handler):
         """
         Use *fmt*, with this handler's ``formatter_options`` added to it.
         """
-        if self._formatter_options:
-            fmt = fmt or self.default_formatter()
-            if fmt is None:
-                raise ConfigError(
-                    "formatter_options without a formatter",
-                    fix="add a class to formatter_options",
-                    owner=type(self).__name__,
-                )
-            fmt = options.rebuild(fmt, self._formatter_options)
+        given = self._formatter_options
+        if given:
+            fmt = options.rebuild(fmt, given) if fmt else _Unfit(self, given)
         super().setFormatter(fmt)
 
     def handle(self, record: logging.LogRecord) -> Any:
@@ -105,15 +101,20 @@ class Handling(logging.Handler):
         A record that a filter returns is used on every Python; the stdlib
         does so from 3.12 on.
         """
-        ready = self.prepared(record)
-        if ready is None:
-            return False
+        if self.filters or stack() is not None:
+            ready = self.prepared(record)
+            if ready is None:
+                return False
+            record = ready
+        if not self.emits_alone:
+            self.emit(record)
+            return record
         self.acquire()
         try:
-            self.emit(ready)
+            self.emit(record)
         finally:
             self.release()
-        return ready
+        return record
 
     def prepared(self, record: logging.LogRecord) -> logging.LogRecord | None:
         """
@@ -136,6 +137,8 @@ class Handling(logging.Handler):
         """
         error = sys.exc_info()[1]
         self.ledger.dropped(reason_of(error))
+        if getattr(error, "left_fragment", False):
+            self.ledger.fragment()
         self.report(error, record)
 
     def report(
@@ -161,6 +164,32 @@ class Handling(logging.Handler):
         How many records were written, dropped and refused, and why.
         """
         return self.ledger.stats()
+
+
+class _Unfit(logging.Formatter):
+    """
+    Stands in until a formatter comes that ``formatter_options`` fit.
+
+    A configuration sets the formatter after it made the handler, so options
+    that do not fit the default one are an error only if none comes.
+    """
+
+    def __init__(self, handler: Handling, given: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._handler = handler
+        default = handler.default_formatter() or logging.Formatter()
+        self._misfit: ConfigError | None = None
+        try:
+            self._formatter = options.rebuild(default, given)
+        except ConfigError as exc:
+            self._misfit = exc
+            self._formatter = default
+
+    def format(self, record: logging.LogRecord) -> str:
+        if self._misfit is not None:
+            misfit, self._misfit = self._misfit, None
+            self._handler.report(misfit)
+        return self._formatter.format(record)
 
 
 class _Faults:

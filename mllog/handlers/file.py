@@ -6,20 +6,21 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from .. import options
-from ..accounting import Stats
-from ..context import stack
 from ..errors import ConfigError, shown
 from ..formatters.text import TextFormatter
 from ..handling import Handling
-from ..rotation import Plan, ShortWriteError, log_path
+from ..rotation import Plan, log_path
 
 __all__ = ["TimestampedRotatingFileHandler"]
 
+# https://github.com/python/cpython/issues/116263
+_STDLIB_ROTATES_EMPTY = sys.version_info < (3, 12, 3)
 _UTF8 = frozenset({"utf-8", "utf8", "utf_8"})
 _WHENS = frozenset({"S", "M", "H", "D", "MIDNIGHT"})
 
@@ -156,7 +157,6 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         self._end = b"\n"
         self.set_up(filters, formatter_options)
         self._wrote = self.ledger.wrote
-        self.setFormatter(self.formatter)
         if not options.boolean("delay", delay):
             self._file.open()
 
@@ -184,7 +184,7 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         if (
             in_bytes is not None
             and self._end == b"\n"
-            and self.encoding.lower() in _UTF8
+            and (self.encoding or "").lower() in _UTF8
             and type(self).format is TimestampedRotatingFileHandler.format
         ):
             return in_bytes  # type: ignore[no-any-return]
@@ -197,24 +197,17 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         return self._used.format(record)
 
     def _encoded(self, record: logging.LogRecord) -> bytes:
-        text = self.format(record).encode(
-            self.encoding, self.errors or "strict"
-        )
-        return text + self._end
+        return self.encoded(self.format(record)) + self._end
+
+    def encoded(self, text: str) -> bytes:
+        """
+        *text* in this handler's encoding.
+        """
+        return text.encode(self.encoding or "utf-8", self.errors or "strict")
 
     # --- writing ---
 
-    def handle(self, record: logging.LogRecord) -> Any:
-        """
-        Filter and emit; without the handler's lock, for appending needs none.
-        """
-        if self.filters or stack() is not None:
-            ready = self.prepared(record)
-            if ready is None:
-                return False
-            record = ready
-        self.emit(record)
-        return record
+    emits_alone = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """
@@ -222,9 +215,7 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         """
         try:
             self._write(self._line_of(record), record.created)
-        except Exception as exc:
-            if isinstance(exc, ShortWriteError):
-                self.ledger.fragment()
+        except Exception:
             self.handleError(record)
         else:
             self._wrote()
@@ -234,12 +225,18 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         """
         What ends each record, as in the stdlib.
         """
-        return self._end.decode(self.encoding)
+        return self._end.decode(self.encoding or "utf-8")
 
     @terminator.setter
     def terminator(self, text: str) -> None:
-        self._end = text.encode(self.encoding)
+        self._end = self.encoded(text)
         self._line_of = self._choose()
+
+    def append(self, text: str) -> None:
+        """
+        Write *text* as it is; for subclasses that do without a formatter.
+        """
+        self._write(self.encoded(text), time.time())
 
     def flush(self) -> None:
         """
@@ -253,12 +250,6 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         self._file.close(self._timeout)
         logging.Handler.close(self)
 
-    def stats(self) -> Stats:
-        """
-        Records written and dropped, and fragments a full disk left.
-        """
-        return self.ledger.stats()
-
     # --- rotating, as in the stdlib ---
 
     namer: Callable[[str], str] | None = None
@@ -267,8 +258,17 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802
         """
         Whether the file would rotate before *record* is written.
+
+        For an empty file the answer is that of this Python's own handler,
+        which changed in 3.12.3; emit never rotates an empty file.
         """
-        return self._file.due(len(self._line_of(record)))
+        if not self._file.rotates():
+            return False
+        empty = not self._file.size()
+        if empty and not _STDLIB_ROTATES_EMPTY:
+            return False
+        size = len(self._line_of(record))
+        return 0 < self.maxBytes <= size if empty else self._file.due(size)
 
     def doRollover(self) -> None:  # noqa: N802
         """
@@ -330,11 +330,7 @@ class _Stream:
         self.errors = handler.errors
 
     def write(self, text: str) -> int:
-        handler = self._handler
-        handler._file.write(
-            text.encode(handler.encoding, handler.errors or "strict"),
-            time.time(),
-        )
+        self._handler.append(text)
         return len(text)
 
     def flush(self) -> None:

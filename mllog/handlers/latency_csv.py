@@ -13,13 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .. import options
-from ..context import stack
 from ..errors import ConfigError, shown
 from ..fields import FIELD_LABELS, RECORD_ATTRIBUTES
 from ..formatters.text import escaped
 from ..handling import Handling
 from ..metrics.quantiles import Quantiles, QuantileSummary
-from ..rotation import Plan, RotatingFile, ShortWriteError, log_path
+from ..rotation import Plan, RotatingFile, log_path
 from ..timestamps import utc
 from ..values import convert, number
 
@@ -148,7 +147,6 @@ class LatencyCSVHandler(Handling, logging.Handler):
         max_series: int | str = 1000,
         filters: Any = None,
     ) -> None:
-        super().__init__()
         self.field = _field("field", field)
         self.labels = tuple(
             _field("labels", name) for name in options.names("labels", labels)
@@ -173,29 +171,28 @@ class LatencyCSVHandler(Handling, logging.Handler):
             "summary_interval_seconds", summary_interval_seconds, above=-1
         )
         self._max_series = options.integer("max_series", max_series, minimum=1)
+        wait = options.boolean("delay", delay)
         self.baseFilename = log_path(filename, directory)
-        self._file = self._csv(
-            plan, self.baseFilename, (self.field, *self.labels)
-        )
-        self._summaries = self._summary_file(plan, summary_filename)
         # by the values of a record, and by their text
         self._by_value: dict[Any, _Series] = {}
         self._by_text: dict[tuple[str, ...], _Series] = {}
         self._growing = threading.Lock()
         self._summary_at = math.inf
+        self._file = self._csv(
+            plan, self.baseFilename, (self.field, *self.labels)
+        )
+        self._summaries = self._summary_file(plan, summary_filename)
+        super().__init__()
         self.set_up(filters)
         self._wrote = self.ledger.wrote
-        if not options.boolean("delay", delay):
+        if not wait:
             self._file.open()
 
     def _csv(
         self, plan: Plan, path: str, columns: Sequence[str]
     ) -> RotatingFile:
         header = ",".join(map(_cell, ("timestamp", *columns))) + "\n"
-        file = plan.file(path, header=header.encode(), on_fault=self.report)
-        if not file.starts_with_header():
-            file.rotate()  # columns changed: rows of two kinds in no file
-        return file
+        return plan.file(path, header=header.encode(), on_fault=self.report)
 
     def _summary_file(
         self, plan: Plan, filename: str | None
@@ -210,17 +207,7 @@ class LatencyCSVHandler(Handling, logging.Handler):
 
     # --- rows ---
 
-    def handle(self, record: logging.LogRecord) -> Any:
-        """
-        Filter and emit; without the handler's lock, for appending needs none.
-        """
-        if self.filters or stack() is not None:
-            ready = self.prepared(record)
-            if ready is None:
-                return False
-            record = ready
-        self.emit(record)
-        return record
+    emits_alone = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """
@@ -244,9 +231,7 @@ class LatencyCSVHandler(Handling, logging.Handler):
             quantiles.add(seconds)
             if quantiles.is_pending or record.created >= self._summary_at:
                 self._catch_up(quantiles, record.created)
-        except Exception as exc:
-            if isinstance(exc, ShortWriteError):
-                self.ledger.fragment()
+        except Exception:
             self.handleError(record)
         else:
             self._wrote()

@@ -36,6 +36,9 @@ _LOOKS_AT_ONCE = 16
 # And after so many bytes in any case: the wall clock may be set back.
 _LOOK_BYTES = 256 * 1024
 _RETRY_SECONDS = 1.0
+# How often a fragment at the end must be seen unchanged to be one.
+_STILL_LOOKS = 3
+_MOST_LOOKS = 30
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -45,6 +48,8 @@ class ShortWriteError(OSError):
     """
     The disk took only part of a line.
     """
+
+    left_fragment = True
 
 
 class _Open:
@@ -147,7 +152,8 @@ class RotatingFile:
         self._permissions = permissions
         self._header = header
         self._on_fault = on_fault
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()
+        self._looking = False
         self._open: _Open | None = None
         self._fresh = True
         self._torn = False
@@ -229,6 +235,13 @@ class RotatingFile:
         """
         return self._open is not None
 
+    def rotates(self) -> bool:
+        """
+        Whether it rotates at all: as configured, and no pipe or device.
+        """
+        planned = self.max_bytes or self._schedule
+        return bool(planned) and self._opened().is_regular
+
     def fileno(self) -> int:
         """
         The descriptor in use now; it may be another one after a rotation.
@@ -261,7 +274,8 @@ class RotatingFile:
         """
         In a forked child: the parent's threads hold no lock here.
         """
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()
+        self._looking = False
         if self._keeper is not None:
             self._keeper.forget_parent()
 
@@ -271,9 +285,13 @@ class RotatingFile:
         """
         See to it that the next *more* bytes go where they should.
         """
-        must = self._open is None or self._torn
+        must = self._room <= 0 or self._torn or self._open is None
         if not self._turn.acquire(blocking=must):
             return  # another thread is at it
+        if self._looking:  # a signal handler logs in the middle of a look
+            self._turn.release()
+            return
+        self._looking = True
         try:
             self._plan_next_look(now)
             if self._open is not None and self._is_replaced(self._open):
@@ -287,6 +305,7 @@ class RotatingFile:
             self._room = 0
             raise
         finally:
+            self._looking = False
             self._turn.release()
 
     def _current(self) -> _Open:
@@ -359,13 +378,18 @@ class RotatingFile:
         except OSError:
             return False
         try:
-            size = os.fstat(fd).st_size
-            for _ in range(3):
+            still = 0
+            for _ in range(_MOST_LOOKS):
+                size = os.fstat(fd).st_size
                 if not size or os.pread(fd, 1, size - 1) == b"\n":
                     return False
+                # A reader may see half of a line that another process is
+                # writing just now.  Asking for holes waits for that write;
+                # where a file system does not, waiting a little must do.
+                os.lseek(fd, 0, os.SEEK_HOLE)
                 time.sleep(0.001)
-                size, before = os.fstat(fd).st_size, size
-                if size == before:
+                still = still + 1 if os.fstat(fd).st_size == size else 0
+                if still == _STILL_LOOKS:
                     return True
             return False
         except (OSError, AttributeError):
@@ -389,9 +413,20 @@ class RotatingFile:
         self._due_at = self._next_boundary(opened)
         if self._fresh:
             self._fresh = False
-            if self._keeper is not None:
-                self._keeper.claim_leftovers()
-        return opened
+            self._begin()
+        return self._current()
+
+    def _begin(self) -> None:
+        """
+        What is done once, when the file is first opened.
+        """
+        for _ in range(50):
+            if self._starts_with_header():
+                break
+            self._rotate()  # other columns: rows of two kinds in no file
+            time.sleep(0.001)
+        if self._keeper is not None:
+            self._keeper.claim_leftovers()
 
     def _create(self) -> int:
         flags = _FLAGS | _BINARY
@@ -451,10 +486,9 @@ class RotatingFile:
             time.sleep(0.001)  # another process is about to write it
         return 0
 
-    def starts_with_header(self) -> bool:
-        """
-        Whether the live file begins with this header, or is not there yet.
-        """
+    def _starts_with_header(self) -> bool:
+        if not self._header:
+            return True
         try:
             with open(self.path, "rb") as file:
                 start = file.read(len(self._header))
