@@ -115,6 +115,13 @@ class ConsoleHandler(Handling, logging.StreamHandler[Any]):
         else:
             self._wrote()
 
+    def setStream(self, stream: Any) -> Any:  # noqa: N802
+        """
+        Write to *stream* from now on; what it wrote to before, or None.
+        """
+        self._name_of_stream = ""
+        return super().setStream(stream)
+
     def _put(self, text: str) -> None:
         stream = self.stream
         try:

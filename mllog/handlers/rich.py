@@ -13,8 +13,14 @@ from rich.logging import RichHandler as _RichHandler
 from rich.text import Text
 
 from .. import options
-from ..fields import fields_of, message_of
-from ..formatters.text import escaped, pairs
+from ..fields import error_of, fields_of, message_of
+from ..formatters.text import (
+    escaped,
+    info_of,
+    is_harmless,
+    pairs,
+    trouble_of,
+)
 from ..handling import Handling
 
 __all__ = ["RichHandler"]
@@ -70,8 +76,10 @@ class RichHandler(Handling, _RichHandler):
         )
         if console is None:
             console = Console(file=getattr(sys, name), soft_wrap=True)
+        known = [RichHandler.__init__, _RichHandler.__init__]
         options.refuse_unknown(
-            rich_options, options.names_of(_RichHandler.__init__)
+            rich_options,
+            list(dict.fromkeys(n for f in known for n in options.names_of(f))),
         )
         super().__init__(level=level, console=console, **rich_options)
         self.set_up(filters, formatter_options)
@@ -79,14 +87,19 @@ class RichHandler(Handling, _RichHandler):
 
     def format(self, record: logging.LogRecord) -> str:
         """
-        The message, or what a configured formatter makes of the record.
+        The message and the traceback, or what a configured formatter makes of it.
         """
-        if self.formatter is None:
-            return escaped(message_of(record))
-        try:
-            return self.formatter.format(record)
-        except Exception:
-            return escaped(message_of(record))
+        if self.formatter is not None:
+            try:
+                return self.formatter.format(record)
+            except Exception:
+                pass
+        return "\n".join(
+            [
+                escaped(message_of(record)),
+                *trouble_of(logging.Formatter(), record),
+            ]
+        )
 
     def render_message(self, record: logging.LogRecord, message: str) -> Any:
         """
@@ -110,11 +123,35 @@ class RichHandler(Handling, _RichHandler):
         """
         Print the record; what goes wrong is counted.
         """
-        before = self.ledger.lost
+        self._failed = False
         try:
-            super().emit(record)
+            super().emit(self._as_rich_takes_it(record))
         except Exception:
             self.handleError(record)
-        else:
-            if self.ledger.lost == before:
-                self._wrote()
+        if not self._failed:
+            self._wrote()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """
+        Count a record that was lost, and report it.
+        """
+        self._failed = True
+        super().handleError(record)
+
+    def _as_rich_takes_it(self, record: logging.LogRecord) -> Any:
+        """
+        A copy: rich formats the message again for a traceback, and writes on it.
+        """
+        copy = logging.makeLogRecord(record.__dict__)
+        copy.levelname = escaped(str(record.levelname))
+        error = error_of(record)
+        copy.exc_info = None if error is None else info_of(error)
+        if error is not None and self.rich_tracebacks:
+            copy.msg, copy.args = escaped(message_of(record)), None
+            trace = "\n".join(trouble_of(logging.Formatter(), copy))
+            if not is_harmless(
+                logging.Formatter().formatException(info_of(error))
+            ):
+                # rich would let control characters through
+                copy.msg, copy.exc_info = f"{copy.msg}\n{trace}", None
+        return copy

@@ -157,6 +157,7 @@ class RotatingFile:
         self._open: _Open | None = None
         self._fresh = True
         self._torn = False
+        self._fragment_end = -1
         # bytes until the next look, and when a look is due
         self._room = 0
         self._look_at = 0.0
@@ -212,6 +213,8 @@ class RotatingFile:
                 written += os.write(target.fd, line[written:])
             return
         self._suspect()
+        # where an append leaves the offset: behind what it wrote
+        self._fragment_end = os.lseek(target.fd, 0, os.SEEK_CUR)
         raise ShortWriteError(
             errno.ENOSPC,
             f"only {written} of {len(line)} bytes fit on the disk",
@@ -304,6 +307,9 @@ class RotatingFile:
             self._open = None  # nothing goes to a file that may be gone
             self._room = 0
             raise
+        else:
+            if self._torn:
+                self._mend(self._current())
         finally:
             self._looking = False
             self._turn.release()
@@ -323,10 +329,6 @@ class RotatingFile:
             self._rotate_guarded()
             size = os.fstat(self._current().fd).st_size
         self._room = self._room_after(size + more)
-        if self._torn:
-            self._torn = False
-            if self._ends_torn():
-                os.write(self._current().fd, b"\n")
 
     def _plan_next_look(self, now: float) -> None:
         if not self._burst_ends - _LOOK_SECONDS <= now < self._burst_ends:
@@ -369,6 +371,22 @@ class RotatingFile:
         step = min(self.max_bytes >> 5, _LOOK_BYTES)
         return max(1, min(self.max_bytes - size, step))
 
+    def _mend(self, opened: _Open) -> None:
+        """
+        End the fragment of a line, if the file ends in one.
+
+        While the disk is full this fails, for each record anew; the end of
+        the fragment is remembered, so that it costs no waiting.
+        """
+        self._room, room = 0, self._room
+        end = os.fstat(opened.fd).st_size
+        if end == self._fragment_end or self._ends_torn():
+            self._fragment_end = end
+            os.write(opened.fd, b"\n")
+        self._fragment_end = -1
+        self._torn = False
+        self._room = room
+
     def _ends_torn(self) -> bool:
         """
         Whether the file does not end in a line break, nor is being written to.
@@ -408,8 +426,9 @@ class RotatingFile:
                 locks.share(opened.fd) and not self._is_replaced(opened)
             ):
                 break
+        if opened.is_regular:
+            self._mend(opened)
         self._open = opened
-        self._torn = opened.is_regular
         self._due_at = self._next_boundary(opened)
         if self._fresh:
             self._fresh = False
