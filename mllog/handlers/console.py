@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import options
 from ..formatters.text import TextFormatter
@@ -16,8 +16,13 @@ __all__ = ["ConsoleHandler"]
 
 _STREAMS = ("stderr", "stdout")
 
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[Any]
+else:  # Python 3.10 cannot subscript it
+    _StreamHandler = logging.StreamHandler
 
-class ConsoleHandler(Handling, logging.StreamHandler[Any]):
+
+class ConsoleHandler(Handling, _StreamHandler):
     """
     Write coloured lines to a terminal, JSON or text lines to anything else.
 

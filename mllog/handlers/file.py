@@ -221,7 +221,7 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
             self._wrote()
 
     @property
-    def terminator(self) -> str:  # type: ignore[override]
+    def terminator(self) -> str:
         """
         What ends each record, as in the stdlib.
         """

@@ -16,6 +16,7 @@ from .. import options
 from ..fields import error_of, fields_of, message_of
 from ..formatters.text import (
     escaped,
+    escaped_lines,
     info_of,
     is_harmless,
     pairs,
@@ -113,10 +114,11 @@ class RichHandler(Handling, _RichHandler):
         for name in ("markup", "highlighter"):  # rich's own extra fields
             fields.pop(name, None)
         if self._show_fields and fields and isinstance(rendered, Text):
-            rendered = rendered.copy()
+            first, *below = rendered.split("\n")
             for name, text in pairs(fields):
-                rendered.append(f"  {name}=", style="cyan")
-                rendered.append(text, style="bold")
+                first.append(f"  {name}=", style="cyan")
+                first.append(text, style="bold")
+            rendered = Text("\n").join([first, *below])
         return rendered
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -146,12 +148,11 @@ class RichHandler(Handling, _RichHandler):
         copy.levelname = escaped(str(record.levelname))
         error = error_of(record)
         copy.exc_info = None if error is None else info_of(error)
-        if error is not None and self.rich_tracebacks:
-            copy.msg, copy.args = escaped(message_of(record)), None
-            trace = "\n".join(trouble_of(logging.Formatter(), copy))
-            if not is_harmless(
-                logging.Formatter().formatException(info_of(error))
-            ):
-                # rich would let control characters through
-                copy.msg, copy.exc_info = f"{copy.msg}\n{trace}", None
+        if error is None or not self.rich_tracebacks:
+            return copy
+        copy.msg, copy.args = escaped(message_of(record)), None
+        trace = logging.Formatter().formatException(info_of(error))
+        if not is_harmless(trace):
+            # rich would let control characters through
+            copy.exc_info, copy.exc_text = None, escaped_lines(trace)
         return copy

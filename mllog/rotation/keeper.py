@@ -44,8 +44,8 @@ class Keeper:
     Compress rotated files and hand each to *on_rotate*, in order.
 
     Guarantee:
-        A compressed file appears whole or not at all, and the original goes
-        only then.  *on_rotate* gets each file this process rotated, once no
+        A compressed file appears whole or not at all, and takes the place of
+        the original in one step.  *on_rotate* gets each file this process rotated, once no
         process writes to it.  What a crash leaves uncompressed is compressed
         by the next process that opens the log.
 
@@ -72,7 +72,7 @@ class Keeper:
         *,
         compress: bool = False,
         on_rotate: Callable[[str], Any] | None = None,
-        on_fault: Callable[[BaseException], Any] = lambda error: None,
+        on_fault: Callable[[BaseException], Any],
     ) -> None:
         self._names = names
         self._retention = retention
@@ -201,21 +201,34 @@ class Keeper:
 def _compressed(path: str) -> str:
     """
     Replace *path* by its gzip; gives the new path.
+
+    The gzip first takes the place of the original and then its own name, so
+    that a process that ends in between leaves each line once, not twice.
     """
-    draft, final = f"{path}.gz.tmp", f"{path}.gz"
-    try:
-        with open(path, "rb") as source, open(draft, "wb") as target:
-            with gzip.GzipFile(
-                os.path.basename(path), "wb", 6, target
-            ) as zipped:
-                shutil.copyfileobj(source, zipped, 256 * 1024)
-            target.flush()
-            os.fsync(target.fileno())
-        shutil.copystat(path, draft)
-        os.rename(draft, final)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(draft)
-        raise
-    os.unlink(path)
+    final = f"{path}.gz"
+    if not _is_gzip(path):
+        draft = f"{final}.tmp"
+        try:
+            _gzip(path, draft)
+            os.replace(draft, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(draft)
+            raise
+    os.rename(path, final)
     return final
+
+
+def _is_gzip(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _gzip(path: str, draft: str) -> None:
+    with open(path, "rb") as source, open(draft, "wb") as target:
+        name = os.path.basename(path)
+        with gzip.GzipFile(name, "wb", 6, target) as zipped:
+            shutil.copyfileobj(source, zipped, 256 * 1024)
+        target.flush()
+        os.fsync(target.fileno())
+    shutil.copystat(path, draft)

@@ -106,7 +106,7 @@ class Plan:
         header: bytes = b"",
         rename: Callable[[str], str] | None = None,
         mover: Callable[[str, str], Any] = os.rename,
-        on_fault: Callable[[BaseException], Any] = lambda error: None,
+        on_fault: Callable[[BaseException], Any],
     ) -> RotatingFile:
         """
         A file at *path* that rotates by this plan.

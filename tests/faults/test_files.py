@@ -71,8 +71,9 @@ def _read(folder):
     for path in sorted(glob.glob(f"{folder}/*")):
         if path.endswith(".tmp"):  # a process ended while it compressed
             continue
-        opened = gzip.open(path) if path.endswith(".gz") else open(path, "rb")
-        with opened as file:
+        with open(path, "rb") as file:
+            is_gzip = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if is_gzip else open(path, "rb") as file:
             for line in file:
                 try:
                     record = json.loads(line)
