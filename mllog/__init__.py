@@ -14,9 +14,11 @@ costs next to nothing and loads no other package.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing itself takes 2 ms to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from .config import configure as configure
     from .config import preset as preset
     from .context import bind as bind
