@@ -1,0 +1,309 @@
+"""
+What README.md and docs/ say is true: each code block runs.
+
+A page is run from top to bottom in a fresh process and an empty folder.  A
+comment before a block says what else it is:
+
+* ``<!-- output -->``: what the block before it wrote.  Times, numbers with a
+  decimal point and paths may differ;
+* ``<!-- file: NAME -->``: the content of a file that later blocks use.
+
+Without one a ``python`` block runs in one namespace per page, ``json`` and
+``ini`` blocks are applied as a configuration in a process of their own, and
+of ``console`` blocks the commands ``mllog …`` run.
+"""
+
+from __future__ import annotations
+
+import configparser
+import html
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "presets" / "README.md",
+    ROOT / "examples" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<mark>output|file: \S+) -->\n\n?)?"
+    r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
+EDGE = "\x1e"
+
+# Runs in a process of its own, as __main__ of the page.
+RUNNER = f"""
+import json, os, subprocess, sys
+
+def edge():
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.write(1, {EDGE!r}.encode())
+
+def run(step):
+    text = step["text"]
+    if step["mark"].startswith("file: "):
+        with open(step["mark"][6:], "w", encoding="utf-8") as file:
+            file.write(text)
+    elif step["language"] == "python":
+        exec(compile(text, step["place"], "exec"), namespace)
+    elif step["language"] in ("json", "ini"):
+        apply(text, step["language"])
+    elif step["language"] in ("console", "bash"):
+        for line in text.splitlines():
+            command = line.removeprefix("$ ")
+            if command.startswith("mllog "):
+                call = [sys.executable, "-m", "mllog", *command.split()[1:]]
+                code = subprocess.run(call).returncode
+                # 1: check found something; what it says is then shown
+                assert code == 0 or code == 1 and step["shown"], code
+
+def apply(text, language):
+    name = "applied." + language
+    with open(name, "w", encoding="utf-8") as file:
+        file.write(text)
+    load = (
+        "logging.config.dictConfig(json.load(open(sys.argv[1])))"
+        if language == "json"
+        else "logging.config.fileConfig(sys.argv[1])"
+    )
+    code = f"import json, logging.config, sys; {{load}}"
+    subprocess.run([sys.executable, "-c", code, name], check=True)
+    os.unlink(name)
+
+namespace = {{"__name__": "__main__"}}
+for step in json.load(open(sys.argv[1], encoding="utf-8")):
+    run(step)
+    edge()
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """
+    A fenced block of a page.
+    """
+
+    place: str
+    language: str
+    mark: str
+    text: str
+    shown: bool = False  # its output follows
+
+
+def blocks(page: Path) -> list[Block]:
+    """
+    The code blocks of *page*, from top to bottom.
+    """
+    text = page.read_text(encoding="utf-8")
+    found = [
+        Block(
+            f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, match.start()) + 1}",
+            match["language"],
+            match["mark"] or "",
+            match["text"],
+        )
+        for match in BLOCK.finditer(text)
+    ]
+    after = [block.mark == "output" for block in found[1:]] + [False]
+    return [
+        replace(block, shown=shown)
+        for block, shown in zip(found, after, strict=False)
+    ]
+
+
+def written(steps: list[Block], tmp_path: Path) -> list[str]:
+    """
+    What each of *steps* wrote to stdout and stderr.
+    """
+    folder = tmp_path / "page"
+    folder.mkdir()
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps([asdict(step) for step in steps]))
+    runner = tmp_path / "runner.py"
+    runner.write_text(RUNNER, encoding="utf-8")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("MLLOG_")
+    }
+    done = subprocess.run(
+        [sys.executable, str(runner), str(plan)],
+        cwd=folder,
+        env={**kept, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "TZ": "UTC"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=50,
+    )
+    outputs = done.stdout.split(EDGE)
+    assert done.returncode == 0, (
+        f"{steps[len(outputs) - 1].place} failed\n{outputs[-1]}"
+    )
+    return outputs[:-1]
+
+
+def normal(text: str) -> str:
+    """
+    *text* with what changes from run to run made alike.
+    """
+    for pattern, alike in (
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", "TIME"),
+        (r"\d{8}T\d{6}Z", "STAMP"),
+        (r"\d\d:\d\d:\d\d", "CLOCK"),
+        (r"\d+\.\d+(e-?\d+)?|\d+e-?\d+", "NUMBER"),
+        (r'(?<=["\s])/[\w/.-]+(?=/)', "FOLDER"),
+        (r"[ \t]+$", ""),
+    ):
+        text = re.sub(pattern, alike, text, flags=re.MULTILINE)
+    return text.strip()
+
+
+def page_id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_page_when_run_from_top_to_bottom_writes_what_it_shows(
+    page, tmp_path, missing
+):
+    """
+    Every code block of the page runs, and every shown output is the real one.
+    """
+    found = blocks(page)
+    steps = [block for block in found if block.mark != "output"]
+    if not steps:
+        return
+    if not hasattr(os, "fork") and any("os.fork" in b.text for b in steps):
+        missing("os.fork", f"{page_id(page)} forks, which this system cannot")
+
+    outputs = iter(written(steps, tmp_path))
+
+    latest = ""
+    for block in found:
+        if block.mark != "output":
+            latest = next(outputs)
+            continue
+        assert normal(latest) == normal(block.text), block.place
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_page_blocks_name_a_language_that_is_checked(page):
+    """
+    No block is of a kind that the test above would pass over.
+    """
+    for block in blocks(page):
+        known = {"python", "json", "ini", "console", "bash"}
+        if block.mark:
+            known |= {"text", "csv", "toml", "yaml"}
+        assert block.language in known, block.place
+    fences = page.read_text(encoding="utf-8").count("\n```")
+    assert fences == 2 * len(blocks(page)), "a fence is not closed or indented"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_page_links_lead_somewhere(page):
+    """
+    Every relative link and picture of the page exists.
+    """
+    for link in LINK.finditer(page.read_text(encoding="utf-8")):
+        target = (link[1] or link[2]).partition("#")[0]
+        if target and "://" not in target and not target.startswith("mailto:"):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_page_commands_exist(page):
+    """
+    Every ``make`` target is in the Makefile, every extra in setup.cfg.
+    """
+    text = page.read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    metadata = configparser.ConfigParser()
+    metadata.read(ROOT / "setup.cfg", encoding="utf-8")
+    extras = metadata["options.extras_require"]
+    named = re.findall(r"mllog-handlers\[([\w,]+)\]", text)
+    code = "\n".join(re.findall(r"`[^`\n]+`|^\$ .*$", text, re.MULTILINE))
+
+    for target in re.findall(r"\bmake ([a-z][a-z-]*)", code):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for extra in ",".join(named).split(",") if named else ():
+        assert extra in extras, extra
+
+
+def test_readme_is_not_longer_than_120_lines():
+    """
+    The README can be read in one go.
+    """
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert readme.count("\n") <= 120
+
+
+def test_docs_index_names_every_page():
+    """
+    Each page of docs/ is linked from docs/README.md.
+    """
+    index = ROOT / "docs" / "README.md"
+    linked = {
+        (index.parent / match[1].partition("#")[0]).resolve()
+        for match in LINK.finditer(index.read_text(encoding="utf-8"))
+        if match[1]
+    }
+
+    assert {*index.parent.rglob("*.md")} - linked == {index}
+
+
+TABLES = runpy.run_path(str(ROOT / "docs" / "tables.py"))
+
+
+@pytest.mark.parametrize("name", sorted(TABLES["TABLES"]))
+def test_reference_table_is_what_the_code_says(name):
+    """
+    ``docs/tables.py`` would change nothing.
+    """
+    page = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+
+    assert TABLES["with_table"](page, TABLES["TABLES"][name]()) == page
+
+
+def test_picture_is_what_the_formatter_writes():
+    """
+    ``docs/images/console.svg`` holds the lines that RichFormatter writes now.
+    """
+    picture = ROOT / "docs" / "images" / "console.svg"
+    script = str(picture.with_suffix(".py"))
+    code = f"import runpy; print(runpy.run_path({script!r})['log'](), end='')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TZ": "UTC"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    plain = re.sub(r"\x1b\[[\d;]*m", "", done.stdout)
+    drawn = re.findall(
+        r"<text class=\"mllog-console-r\d+\"[^>]*>(.*?)</text>",
+        picture.read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+
+    # without blanks: the picture has them as distances
+    assert re.sub(r"\s", "", html.unescape("".join(drawn))) == re.sub(
+        r"\s", "", plain
+    )
