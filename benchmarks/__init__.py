@@ -1,0 +1,3 @@
+"""
+mllog and its peers side by side, in one run: ``python -m benchmarks``.
+"""
