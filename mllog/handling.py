@@ -118,18 +118,19 @@ class Handling(logging.Handler):
 
     def prepared(self, record: logging.LogRecord) -> logging.LogRecord | None:
         """
-        What filters and context make of *record*; None to pass it over.
+        What context and filters make of *record*; None to pass it over.
+
+        What is bound comes first, so that filters see it: a redacting one
+        must.
         """
-        if self.filters:
-            try:
-                kept = passed(self.filters, record)
-            except Exception:
-                self.handleError(record)
-                return None
-            if kept is None:
-                return None
-            record = kept
-        return with_bound(record)
+        record = with_bound(record)
+        if not self.filters:
+            return record
+        try:
+            return passed(self.filters, record)
+        except Exception:
+            self.handleError(record)
+            return None
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """

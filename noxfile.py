@@ -1,0 +1,30 @@
+"""
+The tests on every Python that is there, each in an environment of its own.
+"""
+
+import nox
+
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False
+nox.options.default_venv_backend = "venv"
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """
+    Install the wheel's dependencies and run the tests that need no demo.
+    """
+    session.install("-e", ".[test]")
+    session.run("pytest", "-q", "-m", "not packaging", *session.posargs)
+
+
+@nox.session(python="3.13")
+def without_orjson(session: nox.Session) -> None:
+    """
+    The tests where orjson is missing: the stdlib's encoder gives equal values.
+    """
+    session.install("-e", ".[test]")
+    session.run("pip", "uninstall", "-q", "-y", "orjson")
+    session.run("pytest", "-q", "-m", "not packaging", *session.posargs)
