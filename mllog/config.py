@@ -5,17 +5,20 @@ Find, read and apply configurations: presets by name, files by path.
 from __future__ import annotations
 
 import configparser
+import importlib
 import json
 import logging.config
 import os
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
     ConfigError,
+    MllogError,
     PresetNotFoundError,
     nearest,
     require,
@@ -25,7 +28,10 @@ from .errors import (
 if TYPE_CHECKING:
     from importlib.abc import Traversable
 
+    from .checks import Finding
+
 __all__ = [
+    "check",
     "configure",
     "preset",
     "preset_file",
@@ -35,7 +41,7 @@ __all__ = [
 ]
 
 _KINDS = {"dictconfig": ".json", "fileconfig": ".ini"}
-_INI = frozenset({".ini", ".cfg", ".conf"})
+_INI = frozenset({".ini", ".cfg", ".conf", ".config"})
 _SETTING = re.compile(r"ext://mllog\.env\.([A-Z_]+)")
 
 
@@ -76,7 +82,8 @@ def configure(source: str | os.PathLike[str], **settings: Any) -> None:
             does not accept.
     """
     text = os.fspath(source)
-    if not os.path.exists(text) and not _looks_like_path(text):
+    # a folder may well be called training; only a file is meant by its name
+    if not os.path.isfile(text) and not _looks_like_path(text):
         logging.config.dictConfig(preset(text, **settings))
         return
     config = read_file(text)
@@ -85,6 +92,39 @@ def configure(source: str | os.PathLike[str], **settings: Any) -> None:
         logging.config.fileConfig(config, disable_existing_loggers=False)
     else:
         logging.config.dictConfig(_with_settings(config, settings, text))
+
+
+def check(
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    untrusted: bool = False,
+    allow: Sequence[str] = (),
+) -> list[Finding]:
+    """
+    Say what is wrong with a configuration, and run nothing of it.
+
+    Args:
+        source: The path of a JSON, YAML, TOML or INI file, or what
+            ``dictConfig`` would be given.
+
+        untrusted: Whether to refuse whatever could run foreign code: classes
+            and ``()`` outside logging and mllog, ``ext://`` outside
+            ``sys.std*`` and ``mllog.env``, ``.`` and Python that is no literal.
+
+        allow: Beginnings of dotted names that an untrusted one may use.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    from . import checks  # not at import: it loads every class of logging
+
+    if isinstance(source, Mapping):
+        return checks.check(source, untrusted=untrusted, allow=allow)
+    path = os.fspath(source)
+    config, text = _read(path)
+    return checks.check(
+        config, name=path, text=text, untrusted=untrusted, allow=allow
+    )
 
 
 def preset_names() -> list[str]:
@@ -147,11 +187,20 @@ def read_file(path: str) -> dict[str, Any] | configparser.ConfigParser:
     Raises:
         ConfigError: It is not there, or is not what its ending says.
     """
+    return _read(path)[0]
+
+
+def _read(
+    path: str,
+) -> tuple[dict[str, Any] | configparser.ConfigParser, str]:
+    """
+    What a configuration file says, and its text.
+    """
     ending = os.path.splitext(path)[1].lower()
     if ending not in {*_INI, ".json", ".yaml", ".yml", ".toml"}:
         raise ConfigError(
             f"{path} ends in {ending or 'nothing'}",
-            expected=".json, .yaml, .yml, .toml, .ini, .cfg or .conf",
+            expected=".json, .yaml, .yml, .toml, .ini, .cfg, .conf or .config",
         )
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -159,14 +208,32 @@ def read_file(path: str) -> dict[str, Any] | configparser.ConfigParser:
         raise ConfigError(f"{path} cannot be read: {exc}") from exc
     try:
         config = _parse(text, ending, path)
-    except ConfigError:
+    except MllogError:
         raise
     except Exception as exc:
-        kind = ending[1:].upper()
-        raise ConfigError(f"{path} is not valid {kind}: {exc}") from exc
+        kind = "INI" if ending in _INI else ending[1:].upper()
+        raise ConfigError(f"{path} is not valid {kind}: {_said(exc)}") from exc
     if not isinstance(config, (dict, configparser.ConfigParser)):
-        raise ConfigError(f"{path} holds no mapping", expected='{"version": 1, …}')
-    return config
+        raise ConfigError(
+            f"{path} holds no mapping", expected='{"version": 1, …}'
+        )
+    return config, text
+
+
+def _said(error: Exception) -> str:
+    """
+    What a parser said, without quoting the file, which may hold secrets.
+    """
+    if isinstance(error, configparser.ParsingError):
+        if isinstance(error, configparser.MissingSectionHeaderError):
+            return f"line {error.lineno} stands before any [section]"
+        lines = ", ".join(str(number) for number, _ in error.errors)
+        return f"neither [section] nor key = value in line {lines}"
+    mark = getattr(error, "problem_mark", None)  # PyYAML's
+    if mark is not None:
+        problem = getattr(error, "problem", None) or type(error).__name__
+        return f"{problem} in line {mark.line + 1}"
+    return str(error)
 
 
 def _parse(text: str, ending: str, path: str) -> Any:
@@ -177,11 +244,9 @@ def _parse(text: str, ending: str, path: str) -> Any:
     if ending == ".json":
         return json.loads(text)
     if ending == ".toml":
-        try:
-            import tomllib
-        except ImportError:  # Python 3.10
-            import tomli as tomllib
-        return tomllib.loads(text)
+        # the standard library has it from Python 3.11 on
+        name = "tomllib" if sys.version_info >= (3, 11) else "tomli"
+        return importlib.import_module(name).loads(text)
     return require("yaml", "yaml").safe_load(text)
 
 
@@ -219,7 +284,9 @@ def _replaced(config: Any, settings: Mapping[str, Any]) -> Any:
     A copy of *config* with *settings* in the place of the environment's.
     """
     if isinstance(config, Mapping):
-        return {key: _replaced(value, settings) for key, value in config.items()}
+        return {
+            key: _replaced(value, settings) for key, value in config.items()
+        }
     if isinstance(config, list):
         return [_replaced(value, settings) for value in config]
     if isinstance(config, str) and (match := _SETTING.fullmatch(config)):
@@ -247,14 +314,18 @@ def _override(
         config["DEFAULT"][name] = text.replace("%", "%%")
 
 
-def _refuse_unknown(config: Any, settings: Mapping[str, Any], owner: str) -> None:
+def _refuse_unknown(
+    config: Any, settings: Mapping[str, Any], owner: str
+) -> None:
     known = settings_of(config)
     for name in settings:
         if name not in known:
             near = nearest(name, known)
             raise ConfigError(
                 f"no setting {shown(name, settings[name])}",
-                expected="one of " + ", ".join(known) if known else "no settings",
+                expected="one of " + ", ".join(known)
+                if known
+                else "no settings",
                 fix=f"write {near}" if near else "",
                 owner=owner,
             )

@@ -139,29 +139,35 @@ class Plan:
 def _schedule(
     when: Any, interval: Any, utc: Any, at_time: Any
 ) -> Schedule | None:
-    if isinstance(at_time, str):
-        try:
-            at_time = datetime.time.fromisoformat(at_time)
-        except ValueError:
-            raise ConfigError(
-                shown("atTime", at_time),
-                expected='a time of day such as "03:30"',
-            ) from None
     if not when:
         return None
     return Schedule(
         when,
         options.integer("interval", interval, minimum=1),
         options.boolean("utc", utc),
-        at_time,
+        _time_of_day(at_time),
     )
 
 
-def _permissions(value: Any) -> int | None:
-    if value is None or (isinstance(value, int) and 0 <= value <= 0o777):
+def _time_of_day(value: Any) -> datetime.time | None:
+    if value is None or isinstance(value, datetime.time):
         return value
     try:
-        return int(value, 8) & 0o777
+        return datetime.time.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            shown("atTime", value), expected='a time of day such as "03:30"'
+        ) from None
+
+
+def _permissions(value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        mode = int(value, 8) if isinstance(value, str) else value
+        if isinstance(mode, bool) or not 0 <= mode <= 0o777:
+            raise ValueError
+        return int(mode)
     except (TypeError, ValueError):
         raise ConfigError(
             shown("permissions", value), expected='octal digits such as "0640"'

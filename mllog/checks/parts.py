@@ -1,0 +1,132 @@
+"""
+Each handler, formatter and filter by itself: its class and its options.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from ..errors import ConfigError, nearest, shown
+from . import classes, values
+from .findings import Report
+from .model import Part, is_known
+
+__all__ = ["check"]
+
+_BASES: dict[str, type] = {
+    "handlers": logging.Handler,
+    "formatters": logging.Formatter,
+    "filters": logging.Filter,
+}
+# What dictConfig itself makes of these, in QueueHandler's place
+_QUEUE_OPTIONS = ("queue", "handlers", "listener", "respect_handler_level")
+_RAISING = "rich.logging.RichHandler"
+
+
+def check(part: Part, report: Report) -> None:
+    """
+    Report what is wrong with the class and the options of *part*.
+    """
+    if part.cls is None:
+        _check_name(part, report)
+        return
+    if not issubclass(part.cls, _BASES[part.kind]):
+        report.error(
+            part.path,
+            f"{part.class_name} is no {part.kind[:-1]}",
+            f"name a class that extends {_BASES[part.kind].__name__}",
+        )
+        return
+    _check_options(part, report)
+    _check_values(part, report)
+
+
+def _check_name(part: Part, report: Report) -> None:
+    """
+    Report a class of logging or mllog that is not there, or not safe.
+    """
+    dotted = part.class_name
+    if classes.covers(dotted):
+        near = classes.suggestion(dotted, part.kind)
+        report.error(
+            part.path,
+            f"there is no class {dotted}",
+            f"write {near}" if near else "",
+        )
+    elif dotted == _RAISING:
+        report.warning(
+            part.path,
+            "rich's RichHandler raises into the application when arguments"
+            " or markup do not fit",
+            "write mllog.RichHandler, which takes the same options",
+        )
+
+
+def _check_options(part: Part, report: Report) -> None:
+    known = _known(part)
+    for option in part.options:
+        if option not in known.names:
+            near = nearest(option, known.names)
+            report.error(
+                part.place(option),
+                f"{part.label} has no option {option}",
+                _advice(part, option, near),
+            )
+    if part.is_complete:
+        for option in known.required:
+            if option not in part.options:
+                report.error(
+                    part.path,
+                    f"{part.label} needs the option {option}",
+                    f"add {option}",
+                )
+
+
+def _known(part: Part) -> classes.Options:
+    assert part.cls is not None  # noqa: S101 - for mypy
+    known = classes.options_of(part.cls)
+    names, required = known.names, known.required
+    if part.kind == "formatters":  # dictConfig offers format as fmt
+        names = (*names, "format")
+    if part.is_a("QueueHandler") and sys.version_info >= (3, 12):
+        names, required = (*names, *_QUEUE_OPTIONS), ()
+    return classes.Options(names, known.positional, required)
+
+
+def _advice(part: Part, option: str, near: str) -> str:
+    if part.is_a("QueueHandler") and option in _QUEUE_OPTIONS:
+        return "logging takes it from Python 3.12 on"
+    if part.is_a("RotatingFileHandler", "TimedRotatingFileHandler") and (
+        option in ("when", "maxBytes")
+    ):
+        return "write mllog.TimestampedRotatingFileHandler, which has both"
+    return f"write {near}" if near else "take it out"
+
+
+def _check_values(part: Part, report: Report) -> None:
+    for option in part.options:
+        _check_value(option, part, report)
+    if part.kind == "formatters":
+        _check_format(part, report)
+
+
+def _check_value(option: str, part: Part, report: Report) -> None:
+    try:
+        values.check_value(option, part.options[option], is_ours=part.is_ours)
+    except ConfigError as exc:
+        report.refused(part.place(option), exc, part.label)
+
+
+def _check_format(part: Part, report: Report) -> None:
+    style = part.get("style")
+    if not is_known(part.options):
+        return
+    if part.is_a("JSONFormatter") and style == ",":
+        return
+    option = "format" if "format" in part.options else "fmt"
+    try:
+        values.check_format(part.options)
+    except ConfigError as exc:
+        at = "style" if exc.problem == shown("style", style) else option
+        report.refused(part.place(at), exc, part.label)

@@ -1,0 +1,212 @@
+"""
+``mllog presets``: the configurations that come with mllog.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from .. import config
+from ..env import SETTINGS, Setting
+from ..errors import ConfigError
+
+__all__ = ["add_to"]
+
+_ENDINGS = {"dictconfig": ".json", "fileconfig": ".ini"}
+_INI_STYLES = (
+    (r"(?m)^\[.*\]$", "bold"),
+    (r"(?m)^\w+(?= ?=)", "blue"),
+    (r"(?m)^;.*$", "dim"),
+)
+# By the parser of a setting, where its name is not what people call it
+_TYPES = {
+    "days": "number",
+    "piped": "json, text",
+    "schedule": "when",
+    "whole": "integer",
+}
+_MEANINGS = {
+    "console": "coloured on a terminal, text in a pipe",
+    "files": "console, and info.log and error.log that rotate",
+    "training": "console, and training.jsonl",
+    "inference": "console, inference.jsonl and latency.csv with percentiles",
+}
+
+
+def add_to(commands: argparse._SubParsersAction[Any]) -> None:
+    """
+    Add the command to *commands*.
+    """
+    parser = commands.add_parser(
+        "presets", help="list, show or copy ready configurations"
+    )
+    parser.set_defaults(run=_help, parser=parser)
+    actions = parser.add_subparsers(title="commands", metavar="")
+    listing = actions.add_parser("list", help="names, one line each")
+    listing.set_defaults(run=_list)
+    show = actions.add_parser("show", help="a preset and its settings")
+    show.set_defaults(run=_show)
+    copy = actions.add_parser("copy", help="a preset as a file of your own")
+    copy.set_defaults(run=_copy)
+    for action in (show, copy):
+        action.add_argument("name", metavar="NAME")
+        action.add_argument(
+            "--ini",
+            action="store_const",
+            const="fileconfig",
+            default="dictconfig",
+            dest="kind",
+            help="for fileConfig instead of dictConfig",
+        )
+    copy.add_argument("path", metavar="PATH", nargs="?", default=".")
+    copy.add_argument(
+        "--force", action="store_true", help="overwrite what is there"
+    )
+
+
+def _help(given: argparse.Namespace) -> int:
+    given.parser.print_help()
+    return 0
+
+
+def _list(_: argparse.Namespace) -> int:
+    names = config.preset_names()
+    width = max(map(len, names), default=0)
+    for name in names:
+        meaning = _MEANINGS.get(name) or _handlers_of(name)
+        sys.stdout.write(f"{name:{width}}  {meaning}\n")
+    return 0
+
+
+def _handlers_of(name: str) -> str:
+    handlers = config.preset(name).get("handlers", {})
+    return ", ".join(handlers)
+
+
+def _show(given: argparse.Namespace) -> int:
+    text = _text(given)
+    if sys.stdout.isatty():
+        _print_in_color(text, given.kind)
+    else:
+        sys.stdout.write(text)
+    sys.stdout.flush()
+    _print_settings(given)
+    return 0
+
+
+def _text(given: argparse.Namespace) -> str:
+    file = config.preset_file(given.name, given.kind)
+    return file.read_text(encoding="utf-8")
+
+
+def _print_in_color(text: str, kind: str) -> None:
+    from rich.console import Console  # not at import: only terminals need it
+    from rich.highlighter import JSONHighlighter
+    from rich.text import Text
+
+    shown = Text(text)
+    if kind == "dictconfig":
+        JSONHighlighter().highlight(shown)
+    else:
+        for pattern, style in _INI_STYLES:
+            shown.highlight_regex(pattern, style)
+    Console(soft_wrap=True).print(shown)
+
+
+def _print_settings(given: argparse.Namespace) -> None:
+    """
+    Print the settings; in a pipe beside the file, not behind it.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    is_terminal = sys.stdout.isatty()
+    columns, rows = (
+        _ini_settings(_text(given))
+        if given.kind == "fileconfig"
+        else _settings(given.name)
+    )
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=column != "meaning")
+    for row in rows:
+        table.add_row(*map(Text, row))  # else [ ] would be markup
+    console = Console(stderr=not is_terminal)
+    if not console.is_terminal:
+        console.width = 120
+    console.print(table)
+
+
+def _settings(name: str) -> tuple[tuple[str, ...], Iterator[tuple[str, ...]]]:
+    columns = ("setting", "variable", "type", "default", "now", "meaning")
+    used = config.settings_of(config.preset(name))
+    found = (SETTINGS[setting.upper()] for setting in used)
+    return columns, (
+        (
+            setting.name.lower(),
+            setting.variable,
+            _type(setting),
+            _plain(setting.default),
+            _now(setting),
+            setting.meaning,
+        )
+        for setting in found
+    )
+
+
+def _type(setting: Setting) -> str:
+    name = setting.parse.__name__.strip("_")
+    return _TYPES.get(name, name)
+
+
+def _now(setting: Setting) -> str:
+    try:
+        value = setting.value()
+    except ConfigError as exc:
+        return f"wrong: {exc.problem}"
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _ini_settings(
+    text: str,
+) -> tuple[tuple[str, ...], Iterator[tuple[str, ...]]]:
+    import configparser
+
+    parser = configparser.ConfigParser()
+    parser.read_string(text)
+    return ("[DEFAULT]", "value", "meaning"), (
+        (
+            key,
+            _plain(value),
+            SETTINGS[key.upper()].meaning if key.upper() in SETTINGS else "",
+        )
+        for key, value in parser.defaults().items()
+    )
+
+
+def _copy(given: argparse.Namespace) -> int:
+    text = _text(given)
+    path = given.path
+    if os.path.isdir(path):
+        path = os.path.join(path, given.name + _ENDINGS[given.kind])
+    try:
+        with open(path, "w" if given.force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError(
+            f"{path} is there already", fix="add --force to overwrite it"
+        ) from None
+    sys.stdout.write(f"{path}\n")
+    return 0

@@ -1,0 +1,174 @@
+"""
+``mllog presets`` as it is typed.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import sys
+
+import pytest
+
+from mllog import config
+from mllog.cli import main
+
+NAMES = config.preset_names()
+
+
+def test_presets_list_has_one_line_each(capsys):
+    """
+    Every preset is a line with its name and what it does.
+    """
+    code = main(["presets", "list"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert 0 == code
+    assert NAMES == [line.split()[0] for line in lines]
+    assert all(len(line.split()) > 2 for line in lines)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_presets_show_in_a_pipe_is_the_bare_file(name, capsys):
+    """
+    ``mllog presets show NAME > my.json`` writes the preset and no more.
+    """
+    code = main(["presets", "show", name])
+
+    out, err = capsys.readouterr()
+    assert 0 == code
+    assert config.preset(name) == json.loads(out)
+    assert "MLLOG_LEVEL" in err
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_presets_show_ini_in_a_pipe_is_the_bare_file(name, capsys):
+    """
+    With --ini it is the file for fileConfig, its [DEFAULT] explained beside.
+    """
+    main(["presets", "show", name, "--ini"])
+
+    out, err = capsys.readouterr()
+    parser = configparser.ConfigParser()
+    parser.read_string(out)
+    assert config.preset_file(name, "fileconfig").read_text() == out
+    assert all(key in err for key in parser.defaults())
+
+
+def test_presets_show_tells_variable_type_default_value_and_meaning(
+    capsys, monkeypatch
+):
+    """
+    The table has what one needs to set a variable.
+    """
+    monkeypatch.setenv("MLLOG_BACKUP_COUNT", "7")
+
+    main(["presets", "show", "files"])
+
+    row = next(
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if line.startswith("backup_count")
+    )
+    assert ["backup_count", "MLLOG_BACKUP_COUNT", "integer", "10", "7"] == (
+        row.split()[:5]
+    )
+    assert "rotated files to keep" in row
+
+
+def test_presets_show_with_a_bad_variable_says_so_and_goes_on(
+    capsys, monkeypatch
+):
+    """
+    A value that cannot work is shown as wrong, not raised.
+    """
+    monkeypatch.setenv("MLLOG_MAX_BYTES", "[red]")
+
+    code = main(["presets", "show", "files"])
+
+    assert 0 == code
+    assert "wrong: MLLOG_MAX_BYTES='[red]'" in capsys.readouterr().err
+
+
+def test_presets_show_on_a_terminal_is_coloured_with_the_table(
+    capsys, monkeypatch
+):
+    """
+    On a terminal both the file and the settings are on standard output.
+    """
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    main(["presets", "show", "console"])
+
+    out, err = capsys.readouterr()
+    assert "\x1b[" in out and "MLLOG_PIPED" in out
+    assert "" == err
+
+
+@pytest.mark.parametrize("action", ["show", "copy"])
+def test_presets_of_unknown_name_exits_2_with_the_nearest(action, capsys):
+    """
+    A misspelt name is a message with the right one.
+    """
+    code = main(["presets", action, "inferense"])
+
+    out, err = capsys.readouterr()
+    assert (2, "") == (code, out)
+    assert "write inference" in err
+
+
+def test_presets_copy_without_path_writes_here(tmp_path, monkeypatch, capsys):
+    """
+    The copy has the preset's name and kind, and its path is printed.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    codes = [
+        main(["presets", "copy", "files"]),
+        main(["presets", "copy", "files", "--ini"]),
+    ]
+
+    assert [0, 0] == codes
+    assert config.preset("files") == json.loads(
+        (tmp_path / "files.json").read_text()
+    )
+    assert (tmp_path / "files.ini").exists()
+    assert "files.json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_presets_copy_onto_a_file_needs_force(tmp_path, capsys, force):
+    """
+    What is there stays, unless --force says otherwise.
+    """
+    path = tmp_path / "mine.json"
+    path.write_text("mine")
+
+    code = main(["presets", "copy", "files", str(path), *["--force"] * force])
+
+    assert (0 if force else 2) == code
+    assert force == (path.read_text() != "mine")
+    assert force or "--force" in capsys.readouterr().err
+
+
+def test_presets_copy_into_a_missing_folder_exits_2(tmp_path, capsys):
+    """
+    A path that cannot be written is a message, never a traceback.
+    """
+    code = main(["presets", "copy", "files", str(tmp_path / "no" / "a.json")])
+
+    assert 2 == code
+    assert "no/a.json" in capsys.readouterr().err
+
+
+def test_presets_alone_prints_its_help(capsys):
+    """
+    ``mllog presets`` says what can follow.
+    """
+    code = main(["presets"])
+
+    assert 0 == code
+    assert "copy" in capsys.readouterr().out
