@@ -9,7 +9,7 @@ EXTRAS := test,lint,demo,yaml
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: setup.cfg pyproject.toml
 	@$(PYTHON) -m venv $(VENV) || { echo "python3 has no venv module here: install python3-venv, or give PYTHON=…"; exit 1; }
@@ -27,12 +27,16 @@ test: install lint types  ## Run lint, types and all tests that need no heavy se
 test-faults: install  ## Run the fault tests in full size
 	$(BIN)/python -m pytest --full-faults -m faults
 
+test-versions: install  ## Run the tests on every Python that is on PATH
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check nox
+	$(BIN)/nox
+
 fmt: install  ## Format the code
-	$(BIN)/ruff format mllog tests benchmarks examples
+	$(BIN)/ruff format mllog tests benchmarks examples docs
 	$(BIN)/ruff check --fix mllog
 
 lint: install  ## Check style
-	$(BIN)/ruff format --check mllog tests benchmarks examples
+	$(BIN)/ruff format --check --quiet mllog tests benchmarks examples docs
 	$(BIN)/ruff check mllog
 
 types: install  ## Check types
@@ -42,7 +46,11 @@ bench: install  ## Measure mllog beside its peers, and print the tables
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m benchmarks
 
+docs: install  ## Draw the picture and the tables of the docs anew
+	$(BIN)/python docs/images/console.py
+	$(BIN)/python docs/tables.py
+
 clean:  ## Remove what the commands above made
 	rm -rf $(VENV) build dist *.egg-info logs .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo test test-faults fmt lint types bench clean
+.PHONY: help install demo test test-faults test-versions docs fmt lint types bench clean

@@ -4,11 +4,12 @@ What became of each record: written, dropped for a reason, refused for a reason.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
+
+from .forking import fork_safe_lock, tell_child
 
 __all__ = ["Ledger", "Stats"]
 
@@ -45,11 +46,26 @@ class Ledger:
 
     def __init__(self) -> None:
         self._written = count()
-        self._lock = threading.Lock()
+        self._before = 0
+        self._lock = fork_safe_lock()
         self._dropped: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._fragments = 0
         self.wrote = self._written.__next__
+        tell_child(self)
+
+    def forget_parent(self) -> None:
+        """
+        In a forked child: the parent counts its own records.
+        """
+        self._before = self._count()
+        self._dropped.clear()
+        self._refused.clear()
+        self._fragments = 0
+
+    def _count(self) -> int:
+        # repr is "count(n)": reading it is the only way that does not add
+        return int(repr(self._written)[6:-1])
 
     def dropped(self, reason: str) -> None:
         """
@@ -85,8 +101,7 @@ class Ledger:
         """
         with self._lock:
             return Stats(
-                # repr is "count(n)": reading it is the only way that does not add
-                written=int(repr(self._written)[6:-1]),
+                written=self._count() - self._before,
                 dropped=dict(self._dropped),
                 refused=dict(self._refused),
                 fragments=self._fragments,

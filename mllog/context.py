@@ -13,8 +13,8 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -27,6 +27,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 _EMPTY: Mapping[str, Any] = {}
 
 
+class _Block:
+    """
+    One open ``bind`` block.
+    """
+
+    __slots__ = ("fields", "is_open", "owner", "token")
+
+    def __init__(self, owner: object, fields: Mapping[str, Any]) -> None:
+        self.owner = owner
+        self.fields = fields
+        self.is_open = True
+        self.token: Token[_Stack | None] | None = None
+
+
 class _Stack:
     """
     The open ``bind`` blocks of one context, and their fields in one dict.
@@ -35,17 +49,28 @@ class _Stack:
     in another order than they were opened, or in another context.
     """
 
-    __slots__ = ("blocks", "fields")
+    __slots__ = ("blocks", "fields", "strays")
 
-    def __init__(
-        self, blocks: tuple[tuple[object, Mapping[str, Any]], ...]
-    ) -> None:
+    def __init__(self, blocks: tuple[_Block, ...]) -> None:
         self.blocks = blocks
         self.fields: Mapping[str, Any] = {}
-        for _, fields in blocks:
-            self.fields = {**self.fields, **fields}
+        self.strays = _strays
+        for block in blocks:
+            self.fields = {**self.fields, **block.fields}
+
+    def current(self) -> Mapping[str, Any]:
+        """
+        The fields, without those of blocks that another context closed.
+        """
+        if self.strays != _strays:
+            self.__init__(  # type: ignore[misc]
+                tuple(block for block in self.blocks if block.is_open)
+            )
+        return self.fields
 
 
+# How many blocks were closed in another context than they were opened in.
+_strays = 0
 _STACK: ContextVar[_Stack | None] = ContextVar("mllog_bound", default=None)
 
 #: The open blocks, or None: what a handler asks first, once per record.
@@ -57,7 +82,7 @@ def bound() -> Mapping[str, Any]:
     The fields that are bound here and now.
     """
     here = stack()
-    return _EMPTY if here is None else here.fields
+    return _EMPTY if here is None else here.current()
 
 
 def with_bound(record: logging.LogRecord) -> logging.LogRecord:
@@ -69,7 +94,7 @@ def with_bound(record: logging.LogRecord) -> logging.LogRecord:
     here = stack()
     if here is None:
         return record
-    own, fields = record.__dict__, here.fields
+    own, fields = record.__dict__, here.current()
     missing = {key: fields[key] for key in fields if key not in own}
     if not missing:
         return record
@@ -90,43 +115,87 @@ class _Around(AbstractContextManager[Any]):
     A context manager that also decorates functions of every kind.
     """
 
-    def _again(self) -> _Around:
+    def _again(self) -> AbstractContextManager[Any]:
         """
         A fresh one for each call of a decorated function.
         """
         raise NotImplementedError
 
+    # What is around a decorated generator from its first step to its last,
+    # and around each of its steps.
+    _whole: Callable[[], AbstractContextManager[Any]]
+    _step: Callable[[], AbstractContextManager[Any]]
+
     def __call__(self, function: F) -> F:
         if inspect.isasyncgenfunction(function):
-
-            @functools.wraps(function)
-            async def around(*args: Any, **kwargs: Any) -> Any:
-                with self._again():
-                    async for item in function(*args, **kwargs):
-                        yield item
-
+            around = self._around_async_generator(function)
+        elif inspect.isgeneratorfunction(function):
+            around = self._around_generator(function)
         elif inspect.iscoroutinefunction(function):
 
-            @functools.wraps(function)
             async def around(*args: Any, **kwargs: Any) -> Any:
                 with self._again():
                     return await function(*args, **kwargs)
 
-        elif inspect.isgeneratorfunction(function):
-
-            @functools.wraps(function)
-            def around(*args: Any, **kwargs: Any) -> Any:
-                with self._again():
-                    return (yield from function(*args, **kwargs))
-
         else:
 
-            @functools.wraps(function)
             def around(*args: Any, **kwargs: Any) -> Any:
                 with self._again():
                     return function(*args, **kwargs)
 
-        return around  # type: ignore[return-value]
+        return functools.wraps(function)(around)  # type: ignore[return-value]
+
+    def _around_generator(
+        self, function: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        def around(*args: Any, **kwargs: Any) -> Any:
+            with self._whole():
+                generator = function(*args, **kwargs)
+                step = functools.partial(next, generator)
+                while True:
+                    try:
+                        with self._step():
+                            item = step()
+                    except StopIteration as end:
+                        return end.value
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        with self._step():
+                            generator.close()
+                        raise
+                    except BaseException as error:
+                        step = functools.partial(generator.throw, error)
+                    else:
+                        step = functools.partial(generator.send, sent)
+
+        return around
+
+    def _around_async_generator(
+        self, function: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        async def around(*args: Any, **kwargs: Any) -> Any:
+            with self._whole():
+                generator = function(*args, **kwargs)
+                step = generator.__anext__()
+                while True:
+                    try:
+                        with self._step():
+                            item = await step
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        with self._step():
+                            await generator.aclose()
+                        raise
+                    except BaseException as error:
+                        step = generator.athrow(error)
+                    else:
+                        step = generator.asend(sent)
+
+        return around
 
 
 class bind(_Around):  # noqa: N801 - read as a verb: with mllog.bind(...)
@@ -145,24 +214,56 @@ class bind(_Around):  # noqa: N801 - read as a verb: with mllog.bind(...)
 
     def __init__(self, **fields: Any) -> None:
         self._fields = renamed(fields)
+        self._opened: list[_Block] = []
 
     def _again(self) -> bind:
-        return self  # blocks are told apart when they are entered
+        again = bind()
+        again._fields = self._fields
+        return again
+
+    # Between its steps a generator's fields are not those of its caller.
+    _whole = staticmethod(nullcontext)
+    _step = _again
 
     def __enter__(self) -> bind:
         here = stack()
+        block = _Block(self, self._fields)
         blocks = () if here is None else here.blocks
-        _STACK.set(_Stack((*blocks, (self, self._fields))))
+        block.token = _STACK.set(_Stack((*blocks, block)))
+        self._opened.append(block)
         return self
 
     def __exit__(self, *exc: object) -> None:
         here = stack()
-        blocks = [] if here is None else list(here.blocks)
-        for index in reversed(range(len(blocks))):
-            if blocks[index][0] is self:
-                del blocks[index]
-                break
-        _STACK.set(_Stack(tuple(blocks)) if blocks else None)
+        blocks = () if here is None else here.blocks
+        mine = [block for block in blocks if block in self._opened]
+        block = mine[-1] if mine else self._opened[-1]
+        self._opened.remove(block)
+        if not _closes_here(block):
+            _close_elsewhere(block)
+        left = tuple(each for each in blocks if each is not block)
+        _STACK.set(_Stack(left) if left else None)
+
+
+def _closes_here(block: _Block) -> bool:
+    """
+    Whether this is the context that *block* was opened in.
+    """
+    try:
+        if block.token is not None:
+            _STACK.reset(block.token)
+    except ValueError:
+        return False
+    return True
+
+
+def _close_elsewhere(block: _Block) -> None:
+    """
+    Take *block* out of a context that only it can still name.
+    """
+    global _strays
+    block.is_open = False
+    _strays += 1
 
 
 class timed(_Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
@@ -217,6 +318,9 @@ class timed(_Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
         again._depth = 3
         return again
 
+    _whole = _again
+    _step = staticmethod(nullcontext)
+
     # Frames from Logger.log up to the code whose place the record shows.
     _depth = 2
 
@@ -234,25 +338,29 @@ class timed(_Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
         fields = {self._field: seconds, **self.fields}
         if kind is not None and kind is not GeneratorExit:
             fields["error_type"] = kind.__name__
-        logger, inherited = _unwrapped(self._logger)
+        logger, message, fields = _unwrapped(
+            self._logger, self._message, fields
+        )
         logger.log(
             self._level,
-            self._message,
-            extra=renamed({**inherited, **fields}),
+            message,
+            extra=renamed(fields),
             stacklevel=self._depth,
         )
 
 
 def _unwrapped(
     logger: logging.Logger | logging.LoggerAdapter[Any],
-) -> tuple[logging.Logger, Mapping[str, Any]]:
+    message: str,
+    fields: dict[str, Any],
+) -> tuple[logging.Logger, str, dict[str, Any]]:
     """
-    The logger in an adapter, and the fields that the adapter adds.
+    The logger in an adapter, and what the adapter makes of message and fields.
 
     Before Python 3.13 an adapter replaces the ``extra`` it is given.
     """
-    inherited: dict[str, Any] = {}
     while isinstance(logger, logging.LoggerAdapter):
-        inherited = {**(logger.extra or {}), **inherited}
+        message, given = logger.process(message, {"extra": fields})
+        fields = {**(given.get("extra") or {}), **fields}
         logger = logger.logger
-    return logger, inherited
+    return logger, message, fields

@@ -20,7 +20,13 @@ from .values import clean, convert, foreign, key_of, name_of
 try:
     import orjson
 
-    _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+    # passed through: what has fields or a base may have a say of its own
+    _OPTIONS = (
+        orjson.OPT_UTC_Z
+        | orjson.OPT_APPEND_NEWLINE
+        | orjson.OPT_PASSTHROUGH_DATACLASS
+        | orjson.OPT_PASSTHROUGH_SUBCLASS
+    )
 except (
     ImportError
 ):  # PyPy and sub-interpreters: the stdlib's gives equal values
@@ -46,8 +52,11 @@ TRUNCATED: Final = "mllog_truncated"
 
 # twice as fast as b"null" in line
 _has_null = re.compile(b"null").search
-_MAX_ITEMS = 10_000
-_MAX_DIGITS = 4000
+_MAX_DEPTH = 250  # orjson's
+_MAX_BITS = 2048  # fewer digits than Python can be told to refuse
+_MAX_STEPS = 32
+# Of the document itself: room for timestamp, level, logger and message.
+_LEAST_ITEMS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +86,11 @@ class Bounds:
         return Bounds(
             max(2, self.depth - 1),
             max(2, self.items // 4),
-            max(16, self.characters // 4),
+            max(32, self.characters // 4),
             max(16, self.nodes // 4),
         )
 
 
-_LOOSE = Bounds(depth=32, items=_MAX_ITEMS, characters=10**9, nodes=100_000)
 _STRICT = Bounds(depth=6, items=64, characters=8192, nodes=2000)
 
 
@@ -127,30 +135,35 @@ def encode(
 
 
 def _repaired(document: dict[str, Any], nan: Nan, max_bytes: int) -> bytes:
-    bounds = _LOOSE
+    # At first only what cannot fit anyway is cut: each item takes two bytes.
+    bounds = Bounds(_MAX_DEPTH, max_bytes // 2, max_bytes, max_bytes // 2)
+    known: dict[int, tuple[Any, Any]] = {}
     for attempt in range(8):
-        repair = _Repair(bounds, nan)
-        tree = repair.document(document)
-        line = _dumps(tree)
-        if len(line) <= max_bytes:
+        try:
+            line = _dumps(_Repair(bounds, nan, known).document(document))
+        except RecursionError:  # little stack was left for so deep a value
+            line = b""
+        if line and len(line) <= max_bytes:
             return line
         bounds = _STRICT if attempt == 0 else bounds.tighter()
-    return _dumps(_core_of(document, max_bytes))
+    return _core_of(document, max_bytes)
 
 
-def _core_of(document: dict[str, Any], max_bytes: int) -> dict[str, Any]:
+def _core_of(document: dict[str, Any], max_bytes: int) -> bytes:
     """
     What is left when nothing else fits: the first texts, each cut short.
     """
-    room = max(0, max_bytes - 64) // (6 * 4)
-    core = {}
-    for key, value in list(document.items())[:4]:
-        plain = _Repair(_STRICT, "null").value(value, 0, key)
-        core[clean(str(key))[:32]] = (
-            plain[:room] if isinstance(plain, str) else str(plain)[:room]
-        )
-    core[TRUNCATED] = True
-    return core
+    texts = {}
+    for key in list(document)[:_LEAST_ITEMS]:
+        plain = _Repair(_STRICT, "null", {}).value(document[key], 1, "")
+        texts[clean(key_of(key))[:32]] = str(plain)
+    room = max_bytes
+    while room := room // 2:
+        core = {key: text[:room] for key, text in texts.items()}
+        line = _dumps({**core, TRUNCATED: True})
+        if len(line) <= max_bytes:
+            return line
+    return _dumps({TRUNCATED: True})
 
 
 def _dumps(tree: dict[str, Any]) -> bytes:
@@ -174,8 +187,8 @@ def _may_be_nonfinite(value: Any) -> bool:
         return not math.isfinite(value)
     if value is None or kind is str or kind is int or kind is bool:
         return False
-    if kind is dict:
-        return any(map(_may_be_nonfinite, value.values()))
+    if kind is dict:  # copied: another thread may be writing to it
+        return any(map(_may_be_nonfinite, list(value.values())))
     if kind is list or kind is tuple:
         return any(map(_may_be_nonfinite, value))
     return kind is not datetime.datetime
@@ -184,13 +197,19 @@ def _may_be_nonfinite(value: Any) -> bool:
 class _Repair:
     """
     One walk over a document that could not be written as it is.
+
+    *known* holds what objects were converted to, by their ``id``: a repr that
+    is slow is not asked again, and no id is used twice while it lasts.
     """
 
-    __slots__ = ("bounds", "cut", "lost", "nan", "nodes", "open")
+    __slots__ = ("bounds", "cut", "known", "lost", "nan", "nodes", "open")
 
-    def __init__(self, bounds: Bounds, nan: Nan) -> None:
+    def __init__(
+        self, bounds: Bounds, nan: Nan, known: dict[int, tuple[Any, Any]]
+    ) -> None:
         self.bounds = bounds
         self.nan = nan
+        self.known = known
         self.nodes = 0
         self.open: set[int] = set()
         self.lost: dict[str, str] = {}
@@ -202,9 +221,9 @@ class _Repair:
         """
         tree = self._mapping(document, 0, "")
         if self.lost:
-            tree[NONFINITE] = self.lost
+            _put_ours(tree, NONFINITE, self.lost)
         if self.cut:
-            tree[TRUNCATED] = True
+            _put_ours(tree, TRUNCATED, True)
         return tree
 
     def value(self, value: Any, depth: int, path: str) -> Any:
@@ -212,55 +231,64 @@ class _Repair:
         *value* as None, bool, int, float, str, list or dict.
         """
         self.nodes += 1
-        kind = type(value)
-        if kind is str:
-            return self._text(value)
-        if kind is int:
-            return self._integer(value)
-        if kind is float:
-            return (
-                value if math.isfinite(value) else self._nonfinite(value, path)
-            )
-        if value is None or kind is bool:
-            return value
-        if kind is dict or kind is list or kind is tuple:
-            return self._container(value, depth, path)
-        plain = foreign(value)
-        if plain is value:
-            return self._text(name_of(value))
-        return self.value(plain, depth, path)
+        opened: list[int] = []
+        for _ in range(_MAX_STEPS):
+            kind = type(value)
+            if kind is str:
+                return self._text(value)
+            if kind is int:
+                return self._integer(value)
+            if kind is float:
+                return self._float(value, path)
+            if value is None or kind is bool:
+                return value
+            if id(value) in self.open:
+                return "<cycle>"
+            opened.append(id(value))
+            if kind is dict or kind is list or kind is tuple:
+                if self._is_beyond(depth):
+                    return f"<{kind.__name__} of {len(value)}>"
+                self.open.update(opened)
+                try:
+                    if kind is dict:
+                        return self._mapping(value, depth, path)
+                    return self._sequence(value, depth, path)
+                finally:
+                    self.open.difference_update(opened)
+            if id(value) not in self.known:
+                self.known[id(value)] = value, foreign(value)
+            plain = self.known[id(value)][1]
+            if plain is value:
+                break
+            value = plain
+        return self._text(name_of(value))
 
-    def _container(self, value: Any, depth: int, path: str) -> Any:
-        if id(value) in self.open:
-            return "<cycle>"
-        if depth >= self.bounds.depth or self.nodes > self.bounds.nodes:
-            self.cut = True
-            return f"<{type(value).__name__} of {len(value)}>"
-        self.open.add(id(value))
-        try:
-            if type(value) is dict:
-                return self._mapping(value, depth, path)
-            return self._sequence(value, depth, path)
-        finally:
-            self.open.discard(id(value))
+    def _is_beyond(self, depth: int) -> bool:
+        beyond = depth >= self.bounds.depth or self.nodes > self.bounds.nodes
+        self.cut = self.cut or beyond
+        return beyond
 
     def _mapping(
         self, mapping: dict[Any, Any], depth: int, path: str
     ) -> dict[str, Any]:
         tree: dict[str, Any] = {}
+        most = self.bounds.items if depth else self._most_fields()
         # copied: another thread may be writing to it
         for count, (key, value) in enumerate(dict(mapping).items()):
-            if count >= self.bounds.items:
+            if count >= most:
                 self.cut = True
-                tree["…"] = f"[truncated {len(mapping) - count}]"
+                tree[_free("…", tree)] = f"[truncated {len(mapping) - count}]"
                 break
             name = self._text(key_of(key))
-            while name in tree:
-                name += "_"
+            if name in tree:
+                name = _free(f"{name}_", tree)
             tree[name] = self.value(
                 value, depth + 1, f"{path}.{name}" if path else name
             )
         return tree
+
+    def _most_fields(self) -> int:
+        return max(self.bounds.items, _LEAST_ITEMS)
 
     def _sequence(self, sequence: Any, depth: int, path: str) -> list[Any]:
         items = list(sequence)
@@ -281,18 +309,34 @@ class _Repair:
         return clean(text)
 
     def _integer(self, value: int) -> Any:
-        if value.bit_length() <= 64:
-            return value
-        if value.bit_length() < _MAX_DIGITS * math.log2(10):
+        if value.bit_length() <= _MAX_BITS:
             return value
         self.cut = True
         return f"<int of {value.bit_length()} bits>"
 
-    def _nonfinite(self, value: float, path: str) -> str | None:
-        name = (
-            "NaN"
-            if value != value
-            else ("Infinity" if value > 0 else "-Infinity")
-        )
+    def _float(self, value: float, path: str) -> float | str | None:
+        if math.isfinite(value):
+            return value
+        name = "NaN" if value != value else "Infinity"
+        name = f"-{name}" if value < 0 else name
         self.lost[path] = name
         return name if self.nan == "string" else None
+
+
+def _free(name: str, tree: dict[str, Any]) -> str:
+    """
+    *name*, or with a number if *tree* has it already.
+    """
+    free, number = name, len(tree)
+    while free in tree:
+        free, number = f"{name}{number}", number + 1
+    return free
+
+
+def _put_ours(tree: dict[str, Any], key: str, value: Any) -> None:
+    """
+    Set a key of ours; a field of that name is kept under another.
+    """
+    if key in tree:
+        tree[_free(f"{key}_", tree)] = tree.pop(key)
+    tree[key] = value

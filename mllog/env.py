@@ -37,7 +37,7 @@ def _piped(option: str, value: Any) -> str:
     return options.choice(option, value, ("json", "text"))
 
 
-def _schedule(option: str, value: Any) -> str | None:
+def _schedule(_option: str, value: Any) -> str | None:
     return value or None
 
 

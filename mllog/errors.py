@@ -127,7 +127,10 @@ def require(package: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError as exc:
-        if exc.name is not None and package.split(".")[0] == exc.name:
+        if (
+            exc.name is not None
+            and package.split(".", maxsplit=1)[0] == exc.name
+        ):
             raise MissingPackageError(package, extra) from exc
         raise
 

@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Literal
 
+from .values import name_of
+
 __all__ = [
     "FIELD_LABELS",
     "RECORD_ATTRIBUTES",
     "VOCABULARY",
     "Field",
     "Kind",
+    "error_of",
     "extra",
     "fields_of",
     "message_of",
@@ -61,8 +64,7 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
         }
     if found:
         for name in LEFT_BY_FORMATTERS:
-            if name in found:
-                del found[name]
+            found.pop(name, None)
     return found
 
 
@@ -79,14 +81,26 @@ def message_of(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:
+        if not record.args:
+            return _repr(message)
         return f"{_repr(message)} % {_repr(record.args)}"
+
+
+def error_of(record: logging.LogRecord) -> BaseException | None:
+    """
+    The exception that *record* carries, whatever somebody put in its place.
+    """
+    found: Any = record.exc_info
+    if isinstance(found, tuple) and len(found) == 3:
+        found = found[1]
+    return found if isinstance(found, BaseException) else None
 
 
 def _repr(value: Any) -> str:
     try:
-        return repr(value)
+        return str(repr(value))
     except Exception:
-        return f"<{type(value).__name__}>"
+        return name_of(value)
 
 
 def extra(**fields: Any) -> dict[str, Any]:

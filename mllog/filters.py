@@ -121,12 +121,25 @@ def filters_from(option: str, specs: Any) -> list[Filter]:
 
 def _filter_from(option: str, spec: Any) -> Filter:
     arguments: dict[str, Any] = {}
+    is_factory = False
     if isinstance(spec, Mapping):
         arguments = options.mapping(option, spec)
-        spec = arguments.pop("class", None) or arguments.pop("()", None)
+        is_factory = "()" in arguments
+        spec = arguments.pop("()" if is_factory else "class", None)
     made = options.load(option, spec)
-    if isinstance(made, type):
-        made = made(**arguments)
+    if is_factory or isinstance(made, type):
+        try:
+            made = made(**arguments)
+        except TypeError as exc:
+            raise ConfigError(
+                f"{option} cannot make {spec}: {exc}",
+                expected='[{"class": "package.Filter", …}]',
+            ) from exc
+    elif arguments:
+        raise ConfigError(
+            f"{option} gives arguments to {spec}, which is no class",
+            fix='write "()" for "class" if it makes a filter',
+        )
     if not (callable(made) or hasattr(made, "filter")):
         raise ConfigError(
             f"{option} has {made!r}, which is no filter",

@@ -7,7 +7,6 @@ from __future__ import annotations
 import errno
 import logging
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from .accounting import Ledger, Stats
 from .context import stack, with_bound
 from .errors import ConfigError
 from .filters import filters_from, passed
+from .forking import fork_safe_lock
 
 __all__ = ["Handling", "reason_of"]
 
@@ -199,7 +199,7 @@ class _Faults:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._kinds: set[str] = set()
         self._unsaid = 0
         self._say_at = 0.0

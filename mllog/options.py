@@ -65,9 +65,12 @@ def size(option: str, value: Any) -> int:
         match = _SIZE.fullmatch(value)
         if match and (unit := _UNITS.get(match[2].upper())) is not None:
             return int(float(match[1]) * unit)
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        if math.isfinite(value) and value >= 0:
-            return int(value)
+    elif (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and 0 <= value < math.inf
+    ):
+        return int(value)
     raise ConfigError(
         shown(option, value),
         expected='a number of bytes, or text such as "10MB" or "64KiB"',
@@ -82,7 +85,7 @@ def integer(option: str, value: Any, *, minimum: int = 0) -> int:
         if isinstance(value, bool):
             raise ValueError
         whole = int(value)
-        if whole != float(value) or whole < minimum:
+        if whole < minimum or not (isinstance(value, str) or whole == value):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         raise ConfigError(
@@ -192,11 +195,11 @@ def level(option: str, value: Any) -> int | str:
     A logging level by number or by a name that logging knows.
     """
     if isinstance(value, str):
-        if value.strip().isdigit():
+        if value.strip().isdecimal():
             return int(value)
-        name = value.strip().upper()
-        if isinstance(logging.getLevelName(name), int):
-            return name
+        for name in (value.strip(), value.strip().upper()):
+            if isinstance(logging.getLevelName(name), int):
+                return name
     elif isinstance(value, int) and not isinstance(value, bool):
         return value
     raise ConfigError(
@@ -212,7 +215,7 @@ def load(option: str, dotted: Any) -> Any:
     if not isinstance(dotted, str):
         return dotted
     parts = dotted.split(".")
-    for cut in range(len(parts), 0, -1):
+    for cut in range(len(parts) if all(parts) else 0, 0, -1):
         name = ".".join(parts[:cut])
         try:
             found: Any = importlib.import_module(name)
@@ -272,7 +275,9 @@ def names_of(function: Callable[..., Any]) -> list[str]:
     return [
         name
         for name, parameter in inspect.signature(function).parameters.items()
-        if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+        if name != "self"
+        and parameter.kind
+        not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     ]
 
 

@@ -5,6 +5,7 @@ Raw inputs and outputs of a model, linked to their record by content.
 from __future__ import annotations
 
 import hashlib
+import sys
 from functools import cached_property
 from typing import Any
 
@@ -64,11 +65,15 @@ class Payload:
             return "image", str(value.mode), (height, width), value.tobytes()
         shape = shape_of(value)
         if shape is None:
-            return type(value).__name__, "", (), encode({"value": value})
+            data = encode({"value": value}, max_bytes=sys.maxsize)
+            return type(value).__name__, "", (), data
         if hasattr(value, "detach"):  # a tensor, perhaps on a device
             value = value.detach().cpu()
         if not hasattr(value, "tobytes"):
             value = value.numpy()
+        if value.dtype.hasobject:  # whose bytes are addresses
+            data = encode({"value": value.tolist()}, max_bytes=sys.maxsize)
+            return "array", str(value.dtype), shape, data
         return "array", str(value.dtype), shape, value.tobytes("C")
 
     def __repr__(self) -> str:

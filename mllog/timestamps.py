@@ -22,10 +22,12 @@ def utc(created: float) -> str:
     """
     global _last
     try:
-        milli, micro = divmod(int(created * 1e6), 1000)
+        milli, micro = divmod(round(created * 1e6), 1000)
         known, text = _last
         if milli != known:
             second = time.gmtime(milli // 1000)
+            if not 1000 <= second.tm_year <= 9999:
+                raise ValueError
             text = f"{time.strftime('%Y-%m-%dT%H:%M:%S', second)}.{milli % 1000:03d}"
             _last = (milli, text)
         return text + _MICROS[micro]

@@ -22,7 +22,9 @@ import fractions
 import math
 import os
 import uuid
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import islice
 from typing import Any, Final
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
 _PLAIN = frozenset({str, int, float, bool, list, dict})
 _SMALL_ITEMS = 16
 _SMALL_BYTES = 64
+_MINUTE = datetime.timedelta(minutes=1)
+_NO_TIME = datetime.timedelta()
 _MAX_SEQUENCE = 10_000
 
 
@@ -45,7 +49,8 @@ def convert(value: Any) -> Any:
     """
     A plain value for an object that JSON does not know: the encoder's hook.
 
-    A class may have its say with a method ``__log_value__``.
+    A class may have its say with a method ``__log_value__``; an Enum is its
+    value.
     """
     if value is None or type(value) in _PLAIN:
         return value
@@ -60,21 +65,15 @@ def number(value: Any) -> float | None:
     A bool is not a number, and neither is text that looks like one.  A numpy
     scalar, a tensor of no dimensions, a Decimal and a Fraction are.
     """
-    kind = type(value)
-    if kind is float:
-        return value  # type: ignore[no-any-return]
-    if kind is int or isinstance(value, (int, float)):
-        if isinstance(value, bool):
-            return None
-        try:
-            return float(value)
-        except OverflowError:
-            return math.inf if value > 0 else -math.inf
-    if value is None or isinstance(value, (str, bytes)):
-        return None
-    if isinstance(value, (decimal.Decimal, fractions.Fraction)):
-        return float(value)
+    if type(value) is float:
+        return value
     try:
+        if isinstance(value, (int, float)):
+            return None if isinstance(value, bool) else _float(value)
+        if value is None or isinstance(value, (str, bytes)):
+            return None
+        if isinstance(value, (decimal.Decimal, fractions.Fraction)):
+            return _float(value)
         if shape_of(value) == ():
             item = _item(value)
             return None if item is value else number(item)
@@ -83,16 +82,30 @@ def number(value: Any) -> float | None:
     return None
 
 
+def _float(value: Any) -> float:
+    """
+    *value* as a float; infinite where no float is as large.
+    """
+    if isinstance(value, decimal.Decimal) and value.is_nan():
+        return math.nan  # a signalling one would raise
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def foreign(value: Any) -> Any:
     """
     One step from any object towards a plain value; *value* itself if none is.
     """
     try:
+        if isinstance(value, enum.Enum):
+            return value.value
+        if callable(own := getattr(type(value), "__log_value__", None)):
+            return own(value)
         for kinds, plain in _KINDS:
             if isinstance(value, kinds):
                 return plain(value)
-        if callable(own := getattr(type(value), "__log_value__", None)):
-            return own(value)
         shape = shape_of(value)
         if shape is not None:
             return _array(value, shape)
@@ -109,10 +122,11 @@ def _structure(value: Any) -> Any:
         return dict(value._asdict())
     if isinstance(value, Mapping):
         return dict(value.items())
-    if isinstance(value, (Sequence, Set)):
-        if len(value) > _MAX_SEQUENCE:
-            return {"type": type(value).__name__, "length": len(value)}
-        return list(value)
+    if isinstance(value, (Sequence, AbstractSet)):
+        length = len(value)
+        if length > _MAX_SEQUENCE:
+            return {"type": type(value).__name__, "length": length}
+        return list(islice(value, length))  # it may never come to an end
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
     if dataclasses.is_dataclass(value):
@@ -130,7 +144,13 @@ def _repr(value: Any) -> str:
 
 
 def name_of(value: Any) -> str:
-    return f"<{type(value).__name__}>"
+    """
+    The type of *value*, where nothing better can be said of it.
+    """
+    try:
+        return f"<{type(value).__name__}>"
+    except Exception:  # a metaclass can forbid even this
+        return "<object>"
 
 
 def shape_of(value: Any) -> tuple[int, ...] | None:
@@ -141,6 +161,8 @@ def shape_of(value: Any) -> tuple[int, ...] | None:
     if shape is None or isinstance(value, type):
         return None
     if not isinstance(shape, tuple):
+        if not hasattr(type(value), "shape"):
+            return None  # a mock answers to any name
         try:
             shape = tuple(shape)
         except Exception:
@@ -161,7 +183,8 @@ def _item(value: Any) -> Any:
         return value.astype("timedelta64[us]").item().total_seconds()
     if not hasattr(value, "item"):
         value = value.numpy()
-    item = value.item()
+    # what is masked has an item, but tolist() says None
+    item = value.tolist() if hasattr(value, "mask") else value.item()
     if type(item) is type(value):  # numpy's longdouble gives itself
         return float(value)
     return item
@@ -182,6 +205,8 @@ def _array(value: Any, shape: tuple[int, ...]) -> Any:
         and math.prod(shape) <= _SMALL_ITEMS
         and hasattr(value, "tolist")
     ):
+        if getattr(getattr(value, "dtype", None), "kind", "") in ("M", "m"):
+            return list(value)  # tolist() gives numbers without a unit
         return value.tolist()
     return _summary(value, shape)
 
@@ -208,6 +233,11 @@ def _bytes(value: bytes | bytearray | memoryview) -> Any:
 
 
 def _when(value: datetime.datetime | datetime.time) -> str:
+    offset = value.utcoffset()
+    if offset and offset % _MINUTE:  # RFC 3339 has no seconds of an offset
+        minutes = int(abs(offset) / _MINUTE + 0.5)  # as orjson rounds
+        whole = (minutes if offset > _NO_TIME else -minutes) * _MINUTE
+        value = value.replace(tzinfo=datetime.timezone(whole))
     text = value.isoformat()
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
@@ -216,10 +246,19 @@ def _decimal(value: decimal.Decimal) -> Any:
     """
     A number where a float says the same, else all the digits as text.
     """
-    real = float(value)
-    if not math.isfinite(real) or decimal.Decimal(repr(real)) == value:
-        return real
-    return str(value)
+    if not value.is_finite():
+        return _float(value)
+    try:
+        real = float(value)
+        same = decimal.Decimal(repr(real)) == value
+    except OverflowError:
+        return str(value)
+    return real if same else str(value)
+
+
+def _fraction(value: fractions.Fraction) -> Any:
+    real = _float(value)
+    return real if math.isfinite(real) else str(value)
 
 
 def _exception(value: BaseException) -> str:
@@ -232,14 +271,19 @@ def key_of(key: Any) -> str:
     """
     if type(key) is str:
         return key
-    if key is None or isinstance(key, bool):
+    if key is None or key is True or key is False:
         return {None: "null", True: "true", False: "false"}[key]
-    if isinstance(key, str):
+    if isinstance(key, str) and issubclass(type(key), str):
         return str(str.__str__(key))
-    plain = key if isinstance(key, (int, float, tuple)) else foreign(key)
     try:
-        return str(plain)
-    except Exception:  # more digits than Python will print
+        if isinstance(key, enum.Enum):
+            return key_of(key.value)
+        if isinstance(key, int):
+            return int.__repr__(key)
+        if isinstance(key, float):
+            return float.__repr__(key)
+        return str(key if isinstance(key, tuple) else foreign(key))
+    except Exception:  # a repr that raises, or too many digits to print
         return name_of(key)
 
 
@@ -255,7 +299,6 @@ def clean(text: str) -> str:
 
 
 _KINDS: Final[tuple[tuple[Any, Any], ...]] = (
-    (enum.Enum, lambda value: value.value),
     (str, str.__str__),
     (int, int),
     (float, float),
@@ -265,7 +308,7 @@ _KINDS: Final[tuple[tuple[Any, Any], ...]] = (
     (uuid.UUID, str),
     (os.PathLike, os.fspath),
     (decimal.Decimal, _decimal),
-    (fractions.Fraction, float),
+    (fractions.Fraction, _fraction),
     (complex, str),
     ((bytes, bytearray, memoryview), _bytes),
     (BaseException, _exception),

@@ -47,7 +47,7 @@ def check_level(option: str, value: Any) -> None:
     Raises:
         ConfigError: logging does not know the level.
     """
-    known = logging._nameToLevel  # noqa: SLF001 - public only from 3.11
+    known = logging._nameToLevel
     if value is None or not is_known(value):
         return
     if isinstance(value, int) or (isinstance(value, str) and value in known):

@@ -4,6 +4,7 @@ Records as JSON lines.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -12,14 +13,15 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from pythonjsonlogger.core import BaseJsonFormatter
 from pythonjsonlogger.json import JsonFormatter
 
 from .. import encoding, options
 from ..encoding import encode, encode_line
 from ..errors import ConfigError
-from ..fields import OWN_COUNT, OWN_LAST, fields_of, message_of
+from ..fields import OWN_COUNT, OWN_LAST, error_of, fields_of, message_of
 from ..timestamps import utc
-from ..values import clean, convert, number
+from ..values import clean, convert, key_of, number
 
 __all__ = ["JSONFormatter"]
 
@@ -36,7 +38,15 @@ _HOOKS = (
     "serialize_log_record",
 )
 _CORE = ("timestamp", "level", "logger", "message")
-_OURS = frozenset({*_CORE, "exception", "stack", encoding.NONFINITE})
+_OURS = frozenset(
+    {
+        *_CORE,
+        "exception",
+        "stack",
+        encoding.NONFINITE,
+        encoding.TRUNCATED,
+    }
+)
 _ECS_NAMES = {
     "trace_id": "trace.id",
     "span_id": "span.id",
@@ -44,8 +54,12 @@ _ECS_NAMES = {
     "service_name": "service.name",
     "service_version": "service.version",
 }
+_ECS_ERROR = frozenset({"error.type", "error.message", "error.stack_trace"})
 _ECS_VERSION = "8.11.0"
-_LONGEST_CHAIN = 10
+_MOST_EXCEPTIONS = 10
+_MAX_DEPTH = 32
+# What a strict reader may refuse, and pjl may have written.
+_DOUBTFUL = ("NaN", "Infinity", "\\ud")
 
 
 class JSONFormatter(JsonFormatter):
@@ -103,9 +117,10 @@ class JSONFormatter(JsonFormatter):
         **base_options: Any,
     ) -> None:
         fmt = format if fmt is None else fmt
+        options.refuse_unknown(base_options, _known_options())
         try:
             super().__init__(fmt, datefmt, style, validate, **base_options)
-        except TypeError as exc:
+        except (TypeError, ValueError, KeyError) as exc:
             raise ConfigError(str(exc).replace("'", "")) from None
         if schema not in (None, "ecs"):
             options.choice("schema", schema, ("ecs",))
@@ -167,6 +182,7 @@ class JSONFormatter(JsonFormatter):
             or "exception" in document
             or "stack" in document
             or "nonfinite" in document
+            or "mllog_truncated" in document
             or "taskName" in document
         ):
             document = self._document(record)
@@ -183,15 +199,19 @@ class JSONFormatter(JsonFormatter):
         copy = logging.makeLogRecord(record.__dict__)
         if not isinstance(copy.msg, dict):
             copy.msg, copy.args = message_of(record), None
+        if error_of(record) is None:
+            copy.exc_info = None
         try:
             return super().format(copy)
         except Exception as exc:
             # A hook of a subclass or a given encoder failed: the record is
             # written as it would be without them.
             document = self._document(record)
-            document["formatter_error"] = f"{type(exc).__name__}: {exc}"
+            if "formatter_error" in document:
+                document["formatter_error_"] = document.pop("formatter_error")
+            document["formatter_error"] = f"{type(exc).__name__}: {_said(exc)}"
             self._add_trouble(document, record)
-            return encode(document, max_bytes=self._max_bytes).decode()
+            return encode(document, self._nan, self._max_bytes).decode()
 
     # --- the way through python-json-logger's hooks ---
 
@@ -211,6 +231,7 @@ class JSONFormatter(JsonFormatter):
             key: message_dict[key]
             for key in message_dict
             if key not in ("exc_info", "stack_info")
+            or (isinstance(record.msg, dict) and key in record.msg)
         }
         if self._schema == "ecs":
             document = _ecs(record, given)
@@ -249,9 +270,12 @@ class JSONFormatter(JsonFormatter):
             text = super().jsonify_log_record(_with_numbers(log_data))
         except Exception:
             text = ""
-        if text and len(text) <= self._max_bytes and not _says_nan(text):
+        if text and self._fits(text) and _is_strict(text):
             return text
         return self._as_configured(log_data)
+
+    def _fits(self, text: str) -> bool:
+        return len(text.encode("utf-8", "replace")) <= self._max_bytes
 
     def _as_configured(self, log_data: dict[str, Any]) -> str:
         """
@@ -259,12 +283,10 @@ class JSONFormatter(JsonFormatter):
         """
         line = encode(log_data, nan=self._nan, max_bytes=self._max_bytes)
         try:
-            import json
-
             text = str(super().jsonify_log_record(json.loads(line)))
         except Exception:
             return line.decode()
-        return text if len(text) <= self._max_bytes else line.decode()
+        return text if self._fits(text) else line.decode()
 
     # --- parts ---
 
@@ -289,9 +311,9 @@ class JSONFormatter(JsonFormatter):
         """
         Put the exception and the stack of *record* into *document*.
         """
-        error = record.exc_info[1] if record.exc_info else None
+        error = error_of(record)
         if error is not None:
-            document["exception"] = _exception(error)
+            document["exception"] = _exception(error, set())
         elif record.exc_text:
             document["exception"] = {
                 "type": None,
@@ -302,40 +324,57 @@ class JSONFormatter(JsonFormatter):
             document["stack"] = record.stack_info
 
 
-def _exception(
-    error: BaseException, seen: frozenset[int] = frozenset()
-) -> dict[str, Any]:
+def _known_options() -> list[str]:
     """
-    Type, message, traceback and chain of *error*.
+    Every option, ours and python-json-logger's.
     """
+    classes = (JSONFormatter, JsonFormatter, BaseJsonFormatter)
+    return [
+        name for kind in classes for name in options.names_of(kind.__init__)
+    ]
+
+
+def _exception(error: BaseException, seen: set[int]) -> dict[str, Any]:
+    """
+    Type, message, traceback and chain of *error*; each exception once.
+    """
+    seen.add(id(error))
     described: dict[str, Any] = {
         "type": type(error).__qualname__,
         "message": _said(error),
         "traceback": _traceback(error),
     }
+    try:
+        _add_chain(described, error, seen)
+    except Exception:  # an exception whose attributes raise
+        pass
+    return described
+
+
+def _add_chain(
+    described: dict[str, Any], error: BaseException, seen: set[int]
+) -> None:
     if notes := getattr(error, "__notes__", None):
-        described["notes"] = (
-            list(notes) if isinstance(notes, list) else [str(notes)]
-        )
-    seen = seen | {id(error)}
+        described["notes"] = list(notes) if type(notes) is list else [notes]
     cause = error.__cause__
     if cause is None and not error.__suppress_context__:
         cause = error.__context__
-    if (
-        cause is not None
-        and id(cause) not in seen
-        and len(seen) < _LONGEST_CHAIN
-    ):
+    if cause is not None and _is_new(cause, seen):
         key = "cause" if error.__cause__ is cause else "context"
         described[key] = _exception(cause, seen)
     inner = getattr(error, "exceptions", None)
-    if isinstance(inner, tuple) and len(seen) < _LONGEST_CHAIN:
+    if isinstance(inner, tuple):
         described["exceptions"] = [
-            _exception(each, seen)
-            for each in inner[:_LONGEST_CHAIN]
-            if isinstance(each, BaseException) and id(each) not in seen
+            _exception(each, seen) for each in inner if _is_new(each, seen)
         ]
-    return described
+
+
+def _is_new(error: Any, seen: set[int]) -> bool:
+    return (
+        isinstance(error, BaseException)
+        and id(error) not in seen
+        and len(seen) < _MOST_EXCEPTIONS
+    )
 
 
 def _said(error: BaseException) -> str:
@@ -345,10 +384,10 @@ def _said(error: BaseException) -> str:
         return f"<{type(error).__name__}>"
 
 
-def _traceback(error: BaseException) -> str:
+def _traceback(error: BaseException, chain: bool = False) -> str:
     try:
         lines = traceback.format_exception(
-            type(error), error, error.__traceback__, chain=False
+            type(error), error, error.__traceback__, chain=chain
         )
         return "".join(lines).rstrip("\n")
     except Exception:
@@ -379,38 +418,57 @@ def _ecs(
         document["event.duration"] = round(latency * 1e9)
     for name, value in fields.items():
         name = _ECS_NAMES.get(name, name)
-        while name in document or name.startswith("error."):
+        while name in document or name in _ECS_ERROR:
             name = f"{name}_"
         document[name] = value
-    error = record.exc_info[1] if record.exc_info else None
+    error = error_of(record)
     if error is not None:
         document["error.type"] = type(error).__qualname__
         document["error.message"] = _said(error)
-        document["error.stack_trace"] = "".join(
-            traceback.format_exception(type(error), error, error.__traceback__)
-        ).rstrip("\n")
+        document["error.stack_trace"] = _traceback(error, chain=True)
     elif record.exc_text:
         document["error.stack_trace"] = str(record.exc_text)
     return document
 
 
-def _with_numbers(value: Any, depth: int = 0) -> Any:
+def _with_numbers(value: Any, above: tuple[int, ...] = ()) -> Any:
     """
     *value* with numpy's and torch's objects made plain, all else as it is.
 
     python-json-logger knows many types and writes these as text.
+
+    Raises:
+        ValueError: Two keys would be one in JSON, or there is no end to it.
     """
     kind = type(value)
-    if depth < 6 and kind is dict:
-        return {
-            key: _with_numbers(each, depth + 1) for key, each in value.items()
+    if kind is dict or kind is list or kind is tuple:
+        if len(above) >= _MAX_DEPTH or id(value) in above:
+            raise ValueError("too deep")
+        above = (*above, id(value))
+        if kind is not dict:
+            return [_with_numbers(each, above) for each in list(value)]
+        plain = {
+            key_of(key): _with_numbers(each, above)
+            for key, each in dict(value).items()
         }
-    if depth < 6 and kind in (list, tuple):
-        return [_with_numbers(each, depth + 1) for each in value]
+        if len(plain) < len(value):
+            raise ValueError("two keys of one name")
+        return plain
     if hasattr(kind, "shape") and hasattr(kind, "dtype"):
         return convert(value)
     return value
 
 
-def _says_nan(text: str) -> bool:
-    return "NaN" in text or "Infinity" in text
+def _is_strict(text: str) -> bool:
+    """
+    Whether *text* is JSON by RFC 8259 and can be written as UTF-8.
+    """
+    try:
+        if any(each in text for each in _DOUBTFUL):
+            read = json.loads(text)
+            json.dumps(read, ensure_ascii=False, allow_nan=False).encode()
+        else:
+            text.encode()
+    except Exception:
+        return False
+    return True

@@ -15,8 +15,16 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from .. import options
-from ..fields import fields_of, message_of
-from .text import by_format, escaped, pairs, trouble_of
+from ..fields import error_of, fields_of, message_of
+from .text import (
+    by_format,
+    escaped,
+    info_of,
+    is_harmless,
+    pairs,
+    set_format,
+    trouble_of,
+)
 
 __all__ = ["RichFormatter", "wants_color"]
 
@@ -104,13 +112,7 @@ class RichFormatter(logging.Formatter):
         tracebacks: bool | str = True,
     ) -> None:
         fmt = format if fmt is None else fmt
-        super().__init__(
-            fmt,
-            datefmt,
-            style,
-            validate,
-            defaults=dict(defaults or {}) or None,
-        )
+        set_format(self, fmt, datefmt, style, validate, defaults)
         self._message_only = fmt is None
         self._tracebacks = options.boolean("tracebacks", tracebacks)
         self.color = (
@@ -128,7 +130,7 @@ class RichFormatter(logging.Formatter):
         paint = self._paint
         line = (
             f"{paint.dim}{self._time(record)}{paint.end_dim} "
-            f"{paint.level(record.levelname)} {self._message(record)}"
+            f"{paint.level(str(record.levelname))} {self._message(record)}"
         )
         fields = fields_of(record)
         if fields:
@@ -160,19 +162,21 @@ class RichFormatter(logging.Formatter):
         return by_format(self, record, message)
 
     def _trouble(self, record: logging.LogRecord) -> list[str]:
-        error = record.exc_info[1] if record.exc_info else None
-        if not (self.color and self._tracebacks and error is not None):
-            return trouble_of(self, record)
         plain = trouble_of(self, record)
-        if any("\\x" in line for line in plain):
-            return plain  # rich would let control characters through
+        error = error_of(record)
+        if not (self.color and self._tracebacks and error is not None):
+            return plain
         try:
-            drawn = _drawn(error)
+            # rich would let control characters through
+            if not is_harmless(self.formatException(info_of(error))):
+                return plain
+            drawn = [f"  {line}" for line in _drawn(error).split("\n")]
         except Exception:
             return plain
         if record.stack_info:
-            drawn += "\n" + str(record.stack_info)
-        return [drawn]
+            stack = str(record.stack_info).count("\n") + 1
+            drawn += plain[-stack:]
+        return drawn
 
 
 class _Paint:

@@ -4,18 +4,29 @@ Records as plain text that cannot be forged.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from .. import options
-from ..encoding import encode
-from ..fields import RECORD_ATTRIBUTES, fields_of, message_of
+from ..encoding import NONFINITE, TRUNCATED, encode
+from ..errors import ConfigError
+from ..fields import error_of, fields_of, message_of
 from ..timestamps import utc
-from ..values import convert
+from ..values import convert, key_of
 
-__all__ = ["TextFormatter", "by_format", "escaped", "pairs", "trouble_of"]
+__all__ = [
+    "TextFormatter",
+    "by_format",
+    "escaped",
+    "escaped_lines",
+    "info_of",
+    "is_harmless",
+    "pairs",
+    "trouble_of",
+]
 
 # C0, DEL, C1, line and paragraph separators, bidi controls, lone surrogates
 _DANGEROUS = re.compile(
@@ -38,6 +49,20 @@ def escaped(text: str) -> str:
     return _DANGEROUS.sub(_visible, text)
 
 
+def is_harmless(text: str) -> bool:
+    """
+    Whether *text* has nothing to escape, but for its line breaks.
+    """
+    return _IN_TRACE.search(text) is None
+
+
+def escaped_lines(text: str) -> str:
+    """
+    *text* as :func:`escaped` gives it, but with its line breaks.
+    """
+    return _IN_TRACE.sub(_visible, text)
+
+
 def _visible(match: re.Match[str]) -> str:
     character = match[0]
     code = ord(character)
@@ -53,10 +78,17 @@ def pairs(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = []
     for name, value in fields.items():
         if name == "metrics" and isinstance(value, Mapping):
-            found += [(escaped(str(key)), _text(value[key])) for key in value]
-        else:
-            found.append((escaped(name), _text(value)))
+            try:
+                found += [(_name(key), _text(value[key])) for key in value]
+                continue
+            except Exception:  # a mapping that raises is shown as one value
+                pass
+        found.append((_name(name), _text(value)))
     return found
+
+
+def _name(key: Any) -> str:
+    return escaped(key if type(key) is str else key_of(key))
 
 
 def _text(value: Any) -> str:
@@ -64,25 +96,29 @@ def _text(value: Any) -> str:
     One value, short: numbers to six digits, text in quotes where it needs them.
     """
     kind = type(value)
+    if kind not in (float, int, bool, dict, list, tuple):
+        value = convert(value)
+        kind = type(value)
     if kind is float:
         return f"{value:.6g}"
-    if kind is int or kind is bool or value is None:
+    if kind is bool or value is None or (kind is int and abs(value) < 2**64):
         return str(value)
     if kind is not str:
-        plain = convert(value) if kind not in (dict, list, tuple) else value
-        if type(plain) is float:
-            return f"{plain:.6g}"
-        if type(plain) is not str:
-            return escaped(
-                encode({"v": plain}, max_bytes=_LONGEST_VALUE)[5:-1].decode()
-            )
-        value = plain
+        return escaped(_as_json(value))
     if len(value) > _LONGEST_VALUE:
         value = f"{value[:_LONGEST_VALUE]}…"
     text = escaped(value)
     if _PLAIN.fullmatch(text):
         return text
     return '"' + text.replace('"', r"\"") + '"'
+
+
+def _as_json(value: Any) -> str:
+    line = encode({"v": value}, "string", _LONGEST_VALUE)
+    if NONFINITE.encode() in line or TRUNCATED.encode() in line:
+        # the value alone; it says by itself where it was cut
+        return json.dumps(json.loads(line)["v"], ensure_ascii=False)
+    return line[5:-1].decode()
 
 
 def trouble_of(
@@ -93,21 +129,65 @@ def trouble_of(
 
     Indented, no line of them can pass for a record, whatever an exception says.
     """
+    return [
+        f"  {escaped_lines(line)}"
+        for block in _blocks(formatter, record)
+        for line in block.split("\n")
+    ]
+
+
+def info_of(error: BaseException) -> Any:
+    """
+    What ``sys.exc_info()`` said while *error* was handled.
+    """
+    return type(error), error, error.__traceback__
+
+
+def _blocks(
+    formatter: logging.Formatter, record: logging.LogRecord
+) -> list[str]:
     blocks = []
-    if record.exc_info and record.exc_info[0] is not None:
+    error = error_of(record)
+    if error is not None:
         try:
-            blocks.append(str(formatter.formatException(record.exc_info)))
+            blocks.append(str(formatter.formatException(info_of(error))))
         except Exception:
-            blocks.append(f"<{record.exc_info[0].__name__}>")
+            blocks.append(f"<{type(error).__name__}>")
     elif record.exc_text:
         blocks.append(str(record.exc_text))
     if record.stack_info:
         blocks.append(str(formatter.formatStack(record.stack_info)))
-    return [
-        f"  {_IN_TRACE.sub(_visible, line)}"
-        for block in blocks
-        for line in block.split("\n")
-    ]
+    return blocks
+
+
+def set_format(
+    formatter: logging.Formatter,
+    fmt: str | None,
+    datefmt: str | None,
+    style: Any,
+    validate: bool,
+    defaults: Mapping[str, Any] | None,
+) -> None:
+    """
+    What ``logging.Formatter`` does with its arguments, with our errors.
+
+    Raises:
+        ConfigError: The format is not valid in that style.
+    """
+    try:
+        logging.Formatter.__init__(
+            formatter,
+            fmt,
+            datefmt,
+            style,
+            validate,
+            defaults=dict(defaults or {}) or None,
+        )
+    except (ValueError, TypeError) as exc:
+        raise ConfigError(
+            f"fmt={fmt!r} with style={style!r}: {exc}",
+            expected="a format as logging.Formatter takes it",
+        ) from None
 
 
 class TextFormatter(logging.Formatter):
@@ -148,13 +228,7 @@ class TextFormatter(logging.Formatter):
         fields: bool | str | None = None,
     ) -> None:
         fmt = format if fmt is None else fmt
-        super().__init__(
-            fmt,
-            datefmt,
-            style,
-            validate,
-            defaults=dict(defaults or {}) or None,
-        )
+        set_format(self, fmt, datefmt, style, validate, defaults)
         self._own_layout = fmt is None
         self._shows_fields = (
             self._own_layout
@@ -169,7 +243,8 @@ class TextFormatter(logging.Formatter):
         message = escaped(message_of(record))
         if self._own_layout:
             line = (
-                f"{self.formatTime(record, self.datefmt)} {record.levelname}"
+                f"{self.formatTime(record, self.datefmt)}"
+                f" {escaped(str(record.levelname))}"
                 f" {escaped(str(record.name))} {message}"
             )
         else:
@@ -199,7 +274,7 @@ def by_format(
     *record* by the formatter's own format, every value in it escaped.
     """
     copy = logging.makeLogRecord(
-        {name: _safe(name, value) for name, value in record.__dict__.items()}
+        {name: _safe(value) for name, value in record.__dict__.items()}
     )
     copy.message = message
     if formatter.usesTime():
@@ -207,20 +282,23 @@ def by_format(
     try:
         return formatter.formatMessage(copy)
     except Exception as exc:  # a field that this record lacks
-        return f"{utc(record.created)} {record.levelname} {message} <{exc!r}>"
+        level = escaped(str(record.levelname))
+        why = escaped(f"{type(exc).__name__}: {exc}")
+        return f"{utc(record.created)} {level} {message} <{why}>"
 
 
-def _safe(name: str, value: Any) -> Any:
+def _safe(value: Any) -> Any:
     """
     *value* so that a format can neither be forged by it nor fail on it.
     """
-    if name in RECORD_ATTRIBUTES and not isinstance(value, str):
-        return value
     kind = type(value)
     if value is None or kind is int or kind is float or kind is bool:
         return value
-    if kind is not str:
-        value = convert(value)
-        if type(value) is int or type(value) is float:
-            return value
-    return escaped(value if type(value) is str else _text(value))
+    if kind is str:
+        return escaped(value)
+    if kind is tuple and not value:  # the args of most records
+        return value
+    plain = convert(value)
+    if type(plain) is int or type(plain) is float:
+        return plain
+    return escaped(plain if type(plain) is str else _text(plain))

@@ -7,7 +7,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from .. import options
 from ..errors import ConfigError, shown
 from ..fields import FIELD_LABELS, RECORD_ATTRIBUTES
+from ..forking import fork_safe_lock, tell_child
 from ..formatters.text import escaped
 from ..handling import Handling
 from ..metrics.quantiles import Quantiles, QuantileSummary
@@ -50,7 +50,7 @@ class LatencyCSVHandler(Handling, logging.Handler):
     """
     Append ``timestamp,<field>,<labels…>`` for each record that has the field.
 
-    Rows are RFC 4180 with ``\\n`` for a line end, the header stands once at
+    Rows are RFC 4180 with a bare LF for a line end, the header stands once at
     the top of each file, and percentiles per label set are kept in bounded
     memory: read them with :meth:`summary`, or from the summary file beside
     (``latency.summary.csv``), which gets a row per label set and interval.
@@ -176,7 +176,7 @@ class LatencyCSVHandler(Handling, logging.Handler):
         # by the values of a record, and by their text
         self._by_value: dict[Any, _Series] = {}
         self._by_text: dict[tuple[str, ...], _Series] = {}
-        self._growing = threading.Lock()
+        self._growing = fork_safe_lock()
         self._summary_at = math.inf
         self._file = self._csv(
             plan, self.baseFilename, (self.field, *self.labels)
@@ -184,6 +184,7 @@ class LatencyCSVHandler(Handling, logging.Handler):
         self._summaries = self._summary_file(plan, summary_filename)
         super().__init__()
         self.set_up(filters)
+        tell_child(self)
         self._wrote = self.ledger.wrote
         if not wait:
             self._file.open()
@@ -270,6 +271,13 @@ class LatencyCSVHandler(Handling, logging.Handler):
         if now >= self._summary_at:
             self._summary_at = max(now, time.time()) + self._interval
             self.write_summary()
+
+    def forget_parent(self) -> None:
+        """
+        In a forked child: the parent writes its own summaries.
+        """
+        self._by_value.clear()
+        self._by_text.clear()
 
     # --- summaries ---
 

@@ -5,14 +5,15 @@ Percentiles of a stream in constant memory.
 from __future__ import annotations
 
 import math
-import threading
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import repeat
 from operator import mul
 
-__all__ = ["Quantiles", "QuantileSummary"]
+from ..forking import fork_safe_lock
+
+__all__ = ["QuantileSummary", "Quantiles"]
 
 # Buckets grow by the factor γ = (1 + α) / (1 - α), so that any value is within
 # α of the middle of its bucket (Masson, Rim, Lee: DDSketch, VLDB 2019).
@@ -21,6 +22,9 @@ _GAMMA = (1 + _ALPHA) / (1 - _ALPHA)
 _PER_LOG = 1 / math.log(_GAMMA)
 _SMALLEST = 1e-12
 _LARGEST = 1e12
+# Where zero is sorted, and what is as good as zero: a bucket of its own.
+_TINY = _SMALLEST / _GAMMA**2
+_TINY_INDEX = math.ceil(math.log(_TINY) * _PER_LOG)
 _PENDING = 256
 
 
@@ -74,7 +78,7 @@ class Quantiles:
         self._sum = 0.0
         self._min = math.inf
         self._max = -math.inf
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._pending: deque[float] = deque(values)
         #: Take one value; only finite ones, 0 or more.
         self.add = self._pending.append
@@ -95,35 +99,44 @@ class Quantiles:
             values = [take() for _ in range(len(self._pending))]
             if not values:
                 return
-            self._sum += math.fsum(values)
+            self._sum += _sum(values)
             self._min = min(self._min, min(values))
             self._max = max(self._max, max(values))
-            clipped = [
-                _SMALLEST if v < _SMALLEST else _LARGEST if v > _LARGEST else v
-                for v in values
-            ]
-            logs = map(mul, map(math.log, clipped), repeat(_PER_LOG))
+            if min(values) < _SMALLEST or max(values) > _LARGEST:
+                values = [
+                    _TINY if v < _SMALLEST else min(v, _LARGEST)
+                    for v in values
+                ]
+            # one pass each, in C: a good part of the cost of a row is here
+            logs = map(mul, map(math.log, values), repeat(_PER_LOG))
             self._buckets.update(map(math.ceil, logs))
 
     def merge(self, other: Quantiles) -> None:
         """
         Take all that *other* has seen.
         """
-        other.fold()
+        buckets, total, low, high = other._state()
         self.fold()
         with self._lock:
-            self._buckets.update(other._buckets)
-            self._sum += other._sum
-            self._min = min(self._min, other._min)
-            self._max = max(self._max, other._max)
+            self._buckets.update(buckets)
+            self._sum += total
+            self._min = min(self._min, low)
+            self._max = max(self._max, high)
+
+    def _state(self) -> tuple[dict[int, int], float, float, float]:
+        """
+        Buckets, sum and extremes of one instant.
+        """
+        self.fold()
+        with self._lock:
+            return dict(self._buckets), self._sum, self._min, self._max
 
     @property
     def count(self) -> int:
         """
         How many values there were.
         """
-        self.fold()
-        return sum(self._buckets.values())
+        return sum(self._state()[0].values())
 
     def quantile(self, q: float) -> float:
         """
@@ -135,30 +148,44 @@ class Quantiles:
         """
         Several quantiles in one pass; NaN each where there were no values.
         """
-        self.fold()
-        with self._lock:
-            buckets = sorted(self._buckets.items())
-            low, high = self._min, self._max
-        total = sum(count for _, count in buckets)
-        return [_at(buckets, total, q, low, high) for q in parts]
+        buckets, _, low, high = self._state()
+        return _quantiles(buckets, parts, low, high)
 
     def summary(self) -> QuantileSummary:
         """
-        Everything at once.
+        Everything at once, of one instant.
         """
-        p50, p90, p95, p99 = self.quantiles((0.5, 0.9, 0.95, 0.99))
-        count = self.count
+        buckets, total, low, high = self._state()
+        count = sum(buckets.values())
+        p50, p90, p95, p99 = _quantiles(
+            buckets, (0.5, 0.9, 0.95, 0.99), low, high
+        )
         return QuantileSummary(
             count=count,
-            sum=self._sum,
-            mean=self._sum / count if count else math.nan,
-            min=self._min if count else math.nan,
+            sum=total,
+            mean=total / count if count else math.nan,
+            min=low if count else math.nan,
             p50=p50,
             p90=p90,
             p95=p95,
             p99=p99,
-            max=self._max if count else math.nan,
+            max=high if count else math.nan,
         )
+
+
+def _sum(values: list[float]) -> float:
+    try:
+        return math.fsum(values)
+    except OverflowError:
+        return sum(values)
+
+
+def _quantiles(
+    buckets: dict[int, int], parts: Iterable[float], low: float, high: float
+) -> list[float]:
+    ordered = sorted(buckets.items())
+    total = sum(buckets.values())
+    return [_at(ordered, total, q, low, high) for q in parts]
 
 
 def _at(
@@ -178,6 +205,8 @@ def _at(
     for index, count in buckets:
         seen += count
         if seen > rank:
+            if index <= _TINY_INDEX:
+                return low
             middle = 2 * _GAMMA**index / (_GAMMA + 1)
             return min(max(middle, low), high)
     return high

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 import time
-import weakref
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
+from ..forking import fork_safe_lock, tell_child
 from . import locks
 from .keeper import Keeper
 from .live import Live, Opened, ShortWriteError
@@ -35,17 +34,6 @@ _LOOKS_AT_ONCE = 8
 # And after so many bytes in any case: the wall clock may be set back.
 _LOOK_BYTES = 256 * 1024
 _RETRY_SECONDS = 1.0
-
-_FILES: weakref.WeakSet[RotatingFile] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for file in list(_FILES):
-        file.forget_parent()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class RotatingFile:
@@ -112,7 +100,7 @@ class RotatingFile:
         self._mover = mover
         self._live = Live(path, mode, permissions, header)
         self._on_fault = on_fault
-        self._turn = threading.RLock()
+        self._turn = fork_safe_lock()
         self._looking = False
         self._open: Opened | None = None
         self._fresh = True
@@ -124,7 +112,7 @@ class RotatingFile:
         self._burst_ends = 0.0
         self._due_at = float("inf")
         self._retry_at = 0.0
-        _FILES.add(self)
+        tell_child(self)
 
     # --- writing ---
 
@@ -233,12 +221,9 @@ class RotatingFile:
 
     def forget_parent(self) -> None:
         """
-        In a forked child: the parent's threads hold no lock here.
+        In a forked child: nobody is looking.
         """
-        self._turn = threading.RLock()
         self._looking = False
-        if self._keeper is not None:
-            self._keeper.forget_parent()
 
     # --- looking ---
 
@@ -345,6 +330,7 @@ class RotatingFile:
                 break
             self._rotate()  # other columns: rows of two kinds in no file
             time.sleep(0.001)
+        self._retention.enforce(self._names)
         if self._keeper is not None:
             self._keeper.claim_leftovers()
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..forking import fork_safe_lock, tell_child
 from . import locks
 from .names import Names, Retention
 
@@ -81,8 +82,9 @@ class Keeper:
         self._on_fault = on_fault
         self._claims: deque[_Claim] = deque()
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._hurry = threading.Event()
+        tell_child(self)
 
     def claim(
         self, path: str, lock: Callable[[int], bool] = locks.share
@@ -149,7 +151,6 @@ class Keeper:
         """
         In a forked child: what is claimed is the parent's business.
         """
-        self._lock = threading.Lock()
         self._hurry = threading.Event()
         self._thread = None
         claims, self._claims = self._claims, deque()

@@ -1,0 +1,62 @@
+"""
+What a forked child finds: locks that are free, counts that begin at zero.
+
+The threads of the parent do not exist in the child, so a lock that one of
+them held would be held for ever.  Nothing of it needs a hook in the
+application.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import Any, Protocol
+
+__all__ = ["Heir", "fork_safe_lock", "tell_child"]
+
+
+class Heir(Protocol):
+    """
+    An object that does something when it finds itself in a forked child.
+    """
+
+    def forget_parent(self) -> None:
+        """
+        Called in the child, before any other code of it runs.
+        """
+
+
+_locks: weakref.WeakSet[Any] = weakref.WeakSet()
+_heirs: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def fork_safe_lock() -> threading.RLock:
+    """
+    A re-entrant lock that is free in a forked child.
+
+    Re-entrant, because a signal handler or a finaliser may log while its
+    thread holds it.
+    """
+    lock = threading.RLock()
+    _locks.add(lock)
+    return lock
+
+
+def tell_child(heir: Heir) -> None:
+    """
+    Have ``forget_parent`` of *heir* called in each forked child.
+    """
+    _heirs.add(heir)
+
+
+def _in_child() -> None:
+    for lock in list(_locks):
+        # the way logging frees the locks of handlers
+        lock._at_fork_reinit()
+    for heir in list(_heirs):
+        heir.forget_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
