@@ -12,20 +12,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from .values import name_of
 
 __all__ = [
     "FIELD_LABELS",
+    "OUR_KEYS",
     "RECORD_ATTRIBUTES",
     "VOCABULARY",
     "Field",
     "Kind",
+    "Layout",
     "error_of",
     "extra",
     "fields_of",
+    "layout_of",
     "message_of",
 ]
 
@@ -40,32 +42,72 @@ OWN_LAST: Final = _OWN[-1]
 #: Every attribute that logging sets by itself, on any Python that mllog runs on.
 RECORD_ATTRIBUTES: Final = frozenset(_OWN) | {"message", "asctime", "taskName"}
 
-# What another formatter may have left on the record behind the fields.
-LEFT_BY_FORMATTERS: Final = ("message", "asctime", "taskName")
+#: The keys of our own JSON lines; a field of such a name gets an underscore.
+OUR_KEYS: Final = frozenset(
+    {
+        "timestamp",
+        "level",
+        "logger",
+        "message",
+        "exception",
+        "stack",
+        "nonfinite",
+        "mllog_truncated",
+    }
+)
+
+# Beyond it nothing more is remembered: names made from data would never end.
+_MOST_LAYOUTS = 1000
 
 #: Fields that tell series apart unless a handler is told otherwise.
 FIELD_LABELS: Final = ("model_name", "model_version", "variant")
 
 
+class Layout(NamedTuple):
+    """
+    Which attributes of a record are its fields.
+
+    Args:
+        names: The fields, in the order they were given.
+
+        clashes: Whether one of them has the name of a key of ours.
+    """
+
+    names: tuple[Any, ...]
+    clashes: bool
+
+
+#: The layouts seen so far, by the attributes from LogRecord's last one on.
+LAYOUTS: Final[dict[tuple[Any, ...], Layout]] = {}
+
+
+def layout_of(own: Mapping[str, Any]) -> Layout:
+    """
+    Which of the attributes *own* of a record are its fields.
+
+    ``LogRecord.__init__`` sets its own attributes first and in one order, so
+    the fields are what follows the last of them.  An application logs few
+    different sets of fields, so each is looked at once and remembered; a
+    record that was built otherwise is searched by name.
+    """
+    attributes = tuple(own)[OWN_COUNT - 1 :]
+    layout = LAYOUTS.get(attributes)
+    if layout is None:
+        is_usual = attributes[:1] == (OWN_LAST,)
+        candidates = attributes if is_usual else own
+        names = tuple(n for n in candidates if n not in RECORD_ATTRIBUTES)
+        layout = Layout(names, not OUR_KEYS.isdisjoint(names))
+        if is_usual and len(LAYOUTS) < _MOST_LAYOUTS:
+            LAYOUTS[attributes] = layout
+    return layout
+
+
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     """
     A new dict of what ``extra=`` put on *record*, in the order it was given.
-
-    ``LogRecord.__init__`` sets its own attributes first and in one order, so
-    the fields are what follows the last of them; a record that was built
-    otherwise is searched by name.
     """
-    found = dict(islice(record.__dict__.items(), OWN_COUNT - 1, None))
-    if found.pop(OWN_LAST, found) is found:
-        return {
-            name: value
-            for name, value in record.__dict__.items()
-            if name not in RECORD_ATTRIBUTES
-        }
-    if found:
-        for name in LEFT_BY_FORMATTERS:
-            found.pop(name, None)
-    return found
+    own = record.__dict__
+    return {name: own[name] for name in layout_of(own).names}
 
 
 def message_of(record: logging.LogRecord) -> str:

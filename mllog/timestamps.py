@@ -5,6 +5,7 @@ Times as text: RFC 3339 in UTC with microseconds, always of one width.
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 __all__ = ["utc"]
 
@@ -25,11 +26,17 @@ def utc(created: float) -> str:
         milli, micro = divmod(round(created * 1e6), 1000)
         known, text = _last
         if milli != known:
-            second = time.gmtime(milli // 1000)
-            if not 1000 <= second.tm_year <= 9999:
-                raise ValueError
-            text = f"{time.strftime('%Y-%m-%dT%H:%M:%S', second)}.{milli % 1000:03d}"
+            second, thousandths = divmod(milli, 1000)
+            text = f"{_second(second)}.{thousandths:03d}"
             _last = (milli, text)
         return text + _MICROS[micro]
     except Exception:  # makeLogRecord takes anything for a time
         return "1970-01-01T00:00:00.000000Z"
+
+
+@lru_cache(maxsize=8)
+def _second(second: int) -> str:
+    broken = time.gmtime(second)
+    if not 1000 <= broken.tm_year <= 9999:
+        raise ValueError(second)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", broken)

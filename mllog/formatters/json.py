@@ -10,7 +10,6 @@ import math
 import os
 import traceback
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from pythonjsonlogger.core import BaseJsonFormatter
@@ -19,7 +18,15 @@ from pythonjsonlogger.json import JsonFormatter
 from .. import encoding, options
 from ..encoding import encode, encode_line
 from ..errors import ConfigError
-from ..fields import OWN_COUNT, OWN_LAST, error_of, fields_of, message_of
+from ..fields import (
+    LAYOUTS,
+    OUR_KEYS,
+    OWN_COUNT,
+    error_of,
+    fields_of,
+    layout_of,
+    message_of,
+)
 from ..timestamps import utc
 from ..values import clean, convert, key_of, number
 
@@ -37,16 +44,7 @@ _HOOKS = (
     "process_log_record",
     "serialize_log_record",
 )
-_CORE = ("timestamp", "level", "logger", "message")
-_OURS = frozenset(
-    {
-        *_CORE,
-        "exception",
-        "stack",
-        encoding.NONFINITE,
-        encoding.TRUNCATED,
-    }
-)
+_BEHIND = OWN_COUNT - 1
 _ECS_NAMES = {
     "trace_id": "trace.id",
     "span_id": "span.id",
@@ -167,25 +165,18 @@ class JSONFormatter(JsonFormatter):
         if not self._direct or type(record.msg) is not str:
             return clean(self.format(record)).encode() + b"\n"
         own = record.__dict__
-        document = {
-            "timestamp": utc(record.created),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.msg if not record.args else message_of(record),
-        }
-        # The fields are what follows LogRecord's own attributes (fields_of says
-        # why); written straight into the document, with the last of those.
-        document.update(islice(own.items(), OWN_COUNT - 1, None))
-        if (
-            document.pop(OWN_LAST, document) is document
-            or len(document) != len(own) - OWN_COUNT + 4
-            or "exception" in document
-            or "stack" in document
-            or "nonfinite" in document
-            or "mllog_truncated" in document
-            or "taskName" in document
-        ):
+        names, clashes = LAYOUTS.get(tuple(own)[_BEHIND:]) or layout_of(own)
+        if clashes:
             document = self._document(record)
+        else:
+            document = {
+                "timestamp": utc(record.created),
+                "level": record.levelname,
+                "logger": record.name,
+                "message": message_of(record) if record.args else record.msg,
+            }
+            for name in names:
+                document[name] = own[name]
         if record.exc_info or record.exc_text or record.stack_info:
             self._add_trouble(document, record)
         return encode_line(document, self._nan, self._max_bytes)
@@ -300,7 +291,7 @@ class JSONFormatter(JsonFormatter):
             "message": message_of(record),
         }
         for name, value in {**(given or {}), **fields_of(record)}.items():
-            while name in _OURS or name in document:
+            while name in OUR_KEYS or name in document:
                 name = f"{name}_"
             document[name] = value
         return document

@@ -15,6 +15,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
+from os import write
 from time import monotonic
 from typing import Any
 
@@ -137,7 +138,7 @@ class RotatingFile:
             self._look(size, now)
         target = self._open or self._opened()
         try:
-            written = os.write(target.fd, line)
+            written = write(target.fd, line)
         except OSError:
             self._suspect()
             raise
