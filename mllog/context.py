@@ -53,19 +53,24 @@ class _Stack:
 
     def __init__(self, blocks: tuple[_Block, ...]) -> None:
         self.blocks = blocks
-        self.fields: Mapping[str, Any] = {}
-        self.strays = _strays
-        for block in blocks:
-            self.fields = {**self.fields, **block.fields}
+        self._gather()
+
+    def _gather(self) -> None:
+        strays = _strays
+        fields: dict[str, Any] = {}
+        for block in self.blocks:
+            if block.is_open:
+                fields.update(block.fields)
+        # in this order: copies of a context share this object between threads
+        self.fields: Mapping[str, Any] = fields
+        self.strays = strays
 
     def current(self) -> Mapping[str, Any]:
         """
         The fields, without those of blocks that another context closed.
         """
         if self.strays != _strays:
-            self.__init__(  # type: ignore[misc]
-                tuple(block for block in self.blocks if block.is_open)
-            )
+            self._gather()
         return self.fields
 
 
@@ -229,6 +234,7 @@ class bind(_Around):  # noqa: N801 - read as a verb: with mllog.bind(...)
         here = stack()
         block = _Block(self, self._fields)
         blocks = () if here is None else here.blocks
+        blocks = tuple(each for each in blocks if each.is_open)
         block.token = _STACK.set(_Stack((*blocks, block)))
         self._opened.append(block)
         return self
@@ -241,7 +247,9 @@ class bind(_Around):  # noqa: N801 - read as a verb: with mllog.bind(...)
         self._opened.remove(block)
         if not _closes_here(block):
             _close_elsewhere(block)
-        left = tuple(each for each in blocks if each is not block)
+        left = tuple(
+            each for each in blocks if each is not block and each.is_open
+        )
         _STACK.set(_Stack(left) if left else None)
 
 

@@ -234,10 +234,12 @@ def _bytes(value: bytes | bytearray | memoryview) -> Any:
 
 def _when(value: datetime.datetime | datetime.time) -> str:
     offset = value.utcoffset()
-    if offset and offset % _MINUTE:  # RFC 3339 has no seconds of an offset
-        minutes = int(abs(offset) / _MINUTE + 0.5)  # as orjson rounds
-        whole = (minutes if offset > _NO_TIME else -minutes) * _MINUTE
-        value = value.replace(tzinfo=datetime.timezone(whole))
+    if offset and offset % _MINUTE:
+        # RFC 3339 has no seconds of an offset; orjson rounds them so
+        hours, minutes = divmod(int(abs(offset) / _MINUTE + 0.5), 60)
+        sign = "+" if offset > _NO_TIME else "-"
+        local = value.replace(tzinfo=None).isoformat()
+        return f"{local}{sign}{hours:02d}:{minutes:02d}"
     text = value.isoformat()
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 

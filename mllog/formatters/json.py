@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-import os
-import traceback
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,7 +26,9 @@ from ..fields import (
     message_of,
 )
 from ..timestamps import utc
-from ..values import clean, convert, key_of, number
+from ..values import clean, convert, key_of
+from .ecs import ecs
+from .exceptions import described, said
 
 __all__ = ["JSONFormatter"]
 
@@ -45,19 +45,11 @@ _HOOKS = (
     "serialize_log_record",
 )
 _BEHIND = OWN_COUNT - 1
-_ECS_NAMES = {
-    "trace_id": "trace.id",
-    "span_id": "span.id",
-    "request_id": "http.request.id",
-    "service_name": "service.name",
-    "service_version": "service.version",
-}
-_ECS_ERROR = frozenset({"error.type", "error.message", "error.stack_trace"})
-_ECS_VERSION = "8.11.0"
-_MOST_EXCEPTIONS = 10
 _MAX_DEPTH = 32
 # What a strict reader may refuse, and pjl may have written.
-_DOUBTFUL = ("NaN", "Infinity", "\\ud")
+_doubtful = re.compile(
+    r'NaN|Infinity|\\ud|"(?:null|true|false|-?\d[\d.e+-]*)": ?'
+).search
 
 
 class JSONFormatter(JsonFormatter):
@@ -200,7 +192,7 @@ class JSONFormatter(JsonFormatter):
             document = self._document(record)
             if "formatter_error" in document:
                 document["formatter_error_"] = document.pop("formatter_error")
-            document["formatter_error"] = f"{type(exc).__name__}: {_said(exc)}"
+            document["formatter_error"] = f"{type(exc).__name__}: {said(exc)}"
             self._add_trouble(document, record)
             return encode(document, self._nan, self._max_bytes).decode()
 
@@ -225,7 +217,7 @@ class JSONFormatter(JsonFormatter):
             or (isinstance(record.msg, dict) and key in record.msg)
         }
         if self._schema == "ecs":
-            document = _ecs(record, given)
+            document = ecs(record, given)
         else:
             document = self._document(record, given)
             self._add_trouble(document, record)
@@ -304,7 +296,7 @@ class JSONFormatter(JsonFormatter):
         """
         error = error_of(record)
         if error is not None:
-            document["exception"] = _exception(error, set())
+            document["exception"] = described(error)
         elif record.exc_text:
             document["exception"] = {
                 "type": None,
@@ -323,103 +315,6 @@ def _known_options() -> list[str]:
     return [
         name for kind in classes for name in options.names_of(kind.__init__)
     ]
-
-
-def _exception(error: BaseException, seen: set[int]) -> dict[str, Any]:
-    """
-    Type, message, traceback and chain of *error*; each exception once.
-    """
-    seen.add(id(error))
-    described: dict[str, Any] = {
-        "type": type(error).__qualname__,
-        "message": _said(error),
-        "traceback": _traceback(error),
-    }
-    try:
-        _add_chain(described, error, seen)
-    except Exception:  # an exception whose attributes raise
-        pass
-    return described
-
-
-def _add_chain(
-    described: dict[str, Any], error: BaseException, seen: set[int]
-) -> None:
-    if notes := getattr(error, "__notes__", None):
-        described["notes"] = list(notes) if type(notes) is list else [notes]
-    cause = error.__cause__
-    if cause is None and not error.__suppress_context__:
-        cause = error.__context__
-    if cause is not None and _is_new(cause, seen):
-        key = "cause" if error.__cause__ is cause else "context"
-        described[key] = _exception(cause, seen)
-    inner = getattr(error, "exceptions", None)
-    if isinstance(inner, tuple):
-        described["exceptions"] = [
-            _exception(each, seen) for each in inner if _is_new(each, seen)
-        ]
-
-
-def _is_new(error: Any, seen: set[int]) -> bool:
-    return (
-        isinstance(error, BaseException)
-        and id(error) not in seen
-        and len(seen) < _MOST_EXCEPTIONS
-    )
-
-
-def _said(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return f"<{type(error).__name__}>"
-
-
-def _traceback(error: BaseException, chain: bool = False) -> str:
-    try:
-        lines = traceback.format_exception(
-            type(error), error, error.__traceback__, chain=chain
-        )
-        return "".join(lines).rstrip("\n")
-    except Exception:
-        return ""
-
-
-def _ecs(
-    record: logging.LogRecord, given: Mapping[str, Any]
-) -> dict[str, Any]:
-    """
-    *record* by the Elastic Common Schema.
-    """
-    document: dict[str, Any] = {
-        "@timestamp": utc(record.created),
-        "log.level": str(record.levelname).lower(),
-        "message": message_of(record),
-        "ecs.version": _ECS_VERSION,
-        "log.logger": record.name,
-        "log.origin.file.name": os.path.basename(str(record.pathname)),
-        "log.origin.file.line": record.lineno,
-        "log.origin.function": record.funcName,
-        "process.pid": record.process,
-        "process.thread.name": record.threadName,
-    }
-    fields = {**given, **fields_of(record)}
-    latency = number(fields.get("inference_latency"))
-    if latency is not None and math.isfinite(latency) and latency >= 0:
-        document["event.duration"] = round(latency * 1e9)
-    for name, value in fields.items():
-        name = _ECS_NAMES.get(name, name)
-        while name in document or name in _ECS_ERROR:
-            name = f"{name}_"
-        document[name] = value
-    error = error_of(record)
-    if error is not None:
-        document["error.type"] = type(error).__qualname__
-        document["error.message"] = _said(error)
-        document["error.stack_trace"] = _traceback(error, chain=True)
-    elif record.exc_text:
-        document["error.stack_trace"] = str(record.exc_text)
-    return document
 
 
 def _with_numbers(value: Any, above: tuple[int, ...] = ()) -> Any:
@@ -455,11 +350,18 @@ def _is_strict(text: str) -> bool:
     Whether *text* is JSON by RFC 8259 and can be written as UTF-8.
     """
     try:
-        if any(each in text for each in _DOUBTFUL):
-            read = json.loads(text)
+        if _doubtful(text):
+            read = json.loads(text, object_pairs_hook=_unique)
             json.dumps(read, ensure_ascii=False, allow_nan=False).encode()
         else:
             text.encode()
     except Exception:
         return False
     return True
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("two keys of one name")
+    return found

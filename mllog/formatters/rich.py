@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -214,7 +215,8 @@ def _drawn(error: BaseException) -> str:
     from rich.console import Console
     from rich.traceback import Traceback
 
-    width = int(os.environ.get("COLUMNS") or 0) or 100
+    # what a terminal has, less the indent; enough for source where it is none
+    width = min(shutil.get_terminal_size((102, 24)).columns, 122) - 2
     console = Console(
         file=io.StringIO(),
         force_terminal=True,

@@ -26,6 +26,10 @@ from ..handling import Handling
 
 __all__ = ["RichHandler"]
 
+# rich's highlighter searches in time that grows with the square of the length
+# and more: 8 kB of one word take minutes.
+_LONGEST_HIGHLIGHT = 1000
+
 
 class RichHandler(Handling, _RichHandler):
     """
@@ -106,10 +110,12 @@ class RichHandler(Handling, _RichHandler):
         """
         The message as rich renders it, and the fields behind it.
         """
-        try:
-            rendered: Any = super().render_message(record, message)
-        except Exception:  # markup that does not parse
-            rendered = Text(message)
+        rendered: Any = Text(message)
+        if len(message) <= _LONGEST_HIGHLIGHT:
+            try:
+                rendered = super().render_message(record, message)
+            except Exception:  # markup that does not parse
+                pass
         fields = fields_of(record)
         for name in ("markup", "highlighter"):  # rich's own extra fields
             fields.pop(name, None)

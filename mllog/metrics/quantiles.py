@@ -201,6 +201,8 @@ def _at(
     if not total:
         return math.nan
     rank = q * (total - 1)
+    if rank >= total - 1:
+        return high
     seen = 0
     for index, count in buckets:
         seen += count

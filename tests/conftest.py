@@ -1,0 +1,142 @@
+"""
+What all tests share: a clean logging, fresh loggers, and what is missing here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# the objects that tests of several modules throw at mllog: tests/hostile.py
+sys.path.append(str(Path(__file__).parent))
+
+_MISSING = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full-faults",
+        action="store_true",
+        help="run fault and property tests in full size",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_MISSING] = {}
+    full = config.getoption("--full-faults")
+    settings.register_profile(
+        "mllog",
+        derandomize=True,
+        database=None,
+        deadline=None,
+        print_blob=False,
+        max_examples=3000 if full else 150,
+        suppress_health_check=[
+            HealthCheck.too_slow,
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.data_too_large,
+        ],
+    )
+    settings.load_profile("mllog")
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if config.getoption("--full-faults"):
+        for item in items:
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(900))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    absent = config.stash[_MISSING]
+    if absent:
+        terminalreporter.section("not tested: missing on this machine")
+        for name, why in sorted(absent.items()):
+            terminalreporter.write_line(f"{name}: {why}")
+
+
+@pytest.fixture
+def missing(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """
+    Skip the test for want of a server or package, and list it at the end.
+
+    With CI=true nothing may be missing, and the test fails instead.
+    """
+
+    def say(name: str, why: str) -> None:
+        request.config.stash[_MISSING][name] = why
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(f"missing on CI: {name}: {why}")
+        pytest.skip(f"missing: {name}: {why}")
+
+    return say
+
+
+@pytest.fixture
+def fault_scale(request: pytest.FixtureRequest) -> float:
+    """
+    What the sizes of a fault test are multiplied by.
+    """
+    return 1.0 if request.config.getoption("--full-faults") else 0.1
+
+
+@pytest.fixture(autouse=True)
+def clean_logging() -> Iterator[None]:
+    """
+    Put logging back as the test found it; pytest does so for warnings.
+    """
+    root, manager = logging.root, logging.root.manager
+    level, handlers = root.level, list(root.handlers)
+    filters, disabled = list(root.filters), manager.disable
+    loggers = dict(manager.loggerDict)
+    raises, factory = logging.raiseExceptions, logging.getLogRecordFactory()
+    logger_class = logging.getLoggerClass()
+    capturing = logging._warnings_showwarning is not None
+    yield
+    _close_all(root, keep=handlers)
+    for name, logger in list(manager.loggerDict.items()):
+        if name not in loggers and isinstance(logger, logging.Logger):
+            _close_all(logger, keep=[])
+            logger.filters.clear()
+            logger.disabled, logger.propagate = False, True
+            logger.setLevel(logging.NOTSET)
+    manager.loggerDict.clear()
+    manager.loggerDict.update(loggers)
+    root.handlers[:], root.filters[:] = handlers, filters
+    root.setLevel(level)
+    manager.disable = disabled
+    manager._clear_cache()
+    logging.raiseExceptions = raises
+    logging.setLogRecordFactory(factory)
+    logging.setLoggerClass(logger_class)
+    if not capturing:
+        logging.captureWarnings(False)
+
+
+def _close_all(logger: logging.Logger, keep: list[logging.Handler]) -> None:
+    for handler in list(logger.handlers):
+        if handler not in keep:
+            logger.removeHandler(handler)
+            handler.close()
+
+
+@pytest.fixture
+def logger(request: pytest.FixtureRequest) -> Iterator[logging.Logger]:
+    """
+    A fresh logger that takes everything and tells nobody else.
+    """
+    fresh = logging.getLogger(f"test.{request.node.name}")
+    fresh.setLevel(logging.DEBUG)
+    fresh.propagate = False
+    yield fresh
+    _close_all(fresh, keep=[])

@@ -1,0 +1,221 @@
+"""
+mllog.RichHandler: rich's columns, with the fields, and never an exception.
+"""
+
+import io
+import logging
+import logging.config
+
+import hostile
+import pytest
+from hypothesis import given, settings
+from rich.console import Console
+
+import mllog
+from mllog.accounting import Stats
+
+
+class Broken(io.StringIO):
+    def write(self, text):
+        raise OSError("gone")
+
+
+def console(file=None):
+    return Console(file=file or io.StringIO(), width=300, color_system=None)
+
+
+@pytest.fixture
+def handler(logger):
+    made = mllog.RichHandler(console=console())
+    logger.addHandler(made)
+    return made
+
+
+def shown(handler):
+    return handler.console.file.getvalue()
+
+
+def record_of(message, *args, **attributes):
+    return logging.makeLogRecord(
+        {
+            "msg": message,
+            "args": args,
+            "name": "app",
+            "levelname": "INFO",
+            "levelno": 20,
+            "pathname": "serve.py",
+            **attributes,
+        }
+    )
+
+
+@given(record=hostile.records())
+@settings(max_examples=settings().max_examples // 3)
+def test_handle_any_record_is_shown_and_unchanged(record):
+    """
+    Any record is printed, counted as written, and left as it was.
+    """
+    handler = mllog.RichHandler(console=console())
+    before = hostile.state_of(record)
+
+    handler.handle(record)
+
+    assert handler.stats() == Stats(1)
+    assert hostile.state_of(record) == before
+    assert "\x1b" not in shown(handler)
+
+
+def test_fields_are_shown_behind_the_message(handler, logger):
+    """
+    The fields follow the message, and may be switched off.
+    """
+    logger.info("hello", extra={"loss": 0.5, "metrics": {"acc": 1}})
+    assert "hello  loss=0.5  acc=1" in shown(handler)
+
+    bare = mllog.RichHandler(console=console(), show_fields="no")
+    bare.handle(record_of("hello", loss=0.5))
+    assert "loss" not in shown(bare)
+
+
+def test_level_and_formatter_are_kept():
+    """
+    What dictConfig sets is used as it is.
+    """
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"own": {"format": "<%(message)s>"}},
+            "handlers": {
+                "rich": {
+                    "class": "mllog.RichHandler",
+                    "level": "ERROR",
+                    "formatter": "own",
+                    "stream": "stderr",
+                    "show_path": False,
+                }
+            },
+            "loggers": {"test.r": {"handlers": ["rich"]}},
+        }
+    )
+    handler = logging.getLogger("test.r").handlers[0]
+    handler.console = console()
+
+    logging.getLogger("test.r").warning("no")
+    logging.getLogger("test.r").error("yes")
+
+    assert handler.level == logging.ERROR
+    assert "<yes>" in shown(handler)
+    assert "no" not in shown(handler)
+
+
+@pytest.mark.parametrize("tracebacks", [False, True])
+@pytest.mark.parametrize("formatter", [None, "%(message)s"])
+def test_arguments_that_do_not_fit_are_shown(tracebacks, formatter):
+    """
+    A bad % call is printed with its arguments, also beside a traceback.
+    """
+    handler = mllog.RichHandler(console=console(), rich_tracebacks=tracebacks)
+    if formatter:
+        handler.setFormatter(logging.Formatter(formatter))
+    record = record_of(
+        "%d rows", "many", exc_info=hostile.failed_with(ValueError("x"))
+    )
+
+    handler.handle(record)
+
+    assert "'%d rows' % ('many',)" in shown(handler)
+    assert handler.stats() == Stats(1)
+    assert not hasattr(record, "message")
+
+
+def test_markup_that_does_not_parse_is_shown_as_it_is():
+    """
+    A closing tag without an opening one is text.
+    """
+    handler = mllog.RichHandler(console=console(), markup=True)
+
+    handler.handle(record_of("a [/wrong] tag"))
+    handler.handle(record_of("a [bold]right[/bold] tag"))
+
+    assert "a [/wrong] tag" in shown(handler)
+    assert "a right tag" in shown(handler)
+    assert handler.stats() == Stats(2)
+
+
+@pytest.mark.parametrize("tracebacks", [False, True])
+def test_traceback_is_shown(tracebacks):
+    """
+    An exception is shown in rich's way or the plain one.
+    """
+    handler = mllog.RichHandler(console=console(), rich_tracebacks=tracebacks)
+
+    handler.handle(
+        record_of(
+            "failed", exc_info=hostile.failed_with(ValueError("x")), loss=1
+        )
+    )
+
+    found = shown(handler)
+    assert "ValueError: x" in found
+    assert "failed  loss=1" in found
+    assert ("╭" in found) is tracebacks
+
+
+@pytest.mark.parametrize("tracebacks", [False, True])
+def test_traceback_with_control_characters_is_escaped(tracebacks):
+    """
+    ANSI codes in an exception's message do nothing.
+    """
+    handler = mllog.RichHandler(console=console(), rich_tracebacks=tracebacks)
+
+    handler.handle(
+        record_of(
+            "failed", exc_info=hostile.failed_with(ValueError("\x1b[2J"))
+        )
+    )
+
+    assert "\x1b" not in shown(handler)
+    assert "\\x1b[2J" in shown(handler)
+
+
+def test_console_that_is_broken_is_counted(logger, capsys):
+    """
+    A file that cannot be written costs records, which are counted.
+    """
+    handler = mllog.RichHandler(console=console(Broken()))
+    logger.addHandler(handler)
+
+    for _ in range(3):
+        logger.info("hello")
+
+    assert handler.stats() == Stats(0, {"io_error": 3})
+    assert capsys.readouterr().err.count("Traceback") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"show_field": 1}, "write show_fields"),
+        ({"rich_traceback": 1}, "write rich_tracebacks"),
+        ({"stream": "stdin"}, "stream='stdin'"),
+    ],
+)
+def test_options_wrong_raise_config_error(options, expected):
+    """
+    A misspelt option is answered with ours or rich's.
+    """
+    with pytest.raises(mllog.ConfigError, match="RichHandler") as caught:
+        mllog.RichHandler(**options)
+
+    assert expected in str(caught.value)
+
+
+def test_bound_fields_are_shown(handler, logger):
+    """
+    What is bound is shown like what is given.
+    """
+    with mllog.bind(request_id="r1"):
+        logger.info("hello")
+
+    assert "request_id=r1" in shown(handler)

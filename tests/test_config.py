@@ -1,0 +1,243 @@
+"""
+mllog.config: presets by name, files by path.
+"""
+
+import json
+import logging
+import logging.config
+import os
+
+import pytest
+
+import mllog
+from mllog import config
+
+PRESETS = ["console", "files", "inference", "training"]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path):
+    for name in list(os.environ):
+        if name.startswith("MLLOG_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_preset_names_are_the_files():
+    """
+    Each preset is there in both forms.
+    """
+    assert set(config.preset_names()) >= set(PRESETS)
+    for name in config.preset_names():
+        for kind in ("dictconfig", "fileconfig"):
+            assert config.preset_file(name, kind).is_file()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_is_valid_for_dictconfig(name, tmp_path):
+    """
+    Each preset configures logging, and a record arrives.
+    """
+    settings = config.settings_of(mllog.preset(name))
+    given = {"directory": tmp_path / "d"} if "directory" in settings else {}
+
+    logging.config.dictConfig(mllog.preset(name, **given))
+    logging.getLogger("app").error("hello", extra={"inference_latency": 0.1})
+
+    for handler in logging.root.handlers:
+        handler.flush()
+    if given:
+        found = list((tmp_path / "d").iterdir())
+        assert any(b"hello" in each.read_bytes() for each in found)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_ini_says_the_same_as_json(name, tmp_path):
+    """
+    The INI form makes the same handlers at the same levels.
+    """
+    path = tmp_path / "preset.ini"
+    path.write_text(config.preset_file(name, "fileconfig").read_text())
+    forms = []
+    for configure in (
+        lambda: logging.config.dictConfig(mllog.preset(name)),
+        lambda: mllog.configure(path),
+    ):
+        configure()
+        forms.append(
+            [
+                (type(each), each.level, type(each.formatter))
+                for each in logging.root.handlers
+            ]
+        )
+
+    assert forms[0] == forms[1]
+
+
+def test_preset_settings_take_the_place_of_the_environment():
+    """
+    A setting is put where the environment would have been asked.
+    """
+    found = mllog.preset("console", level="DEBUG", stream="stdout")
+
+    assert found["root"]["level"] == "DEBUG"
+    assert found["handlers"]["console"]["stream"] == "stdout"
+    assert mllog.preset("console")["root"]["level"].startswith("ext://")
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: mllog.preset("consol"), "write console"),
+        (lambda: mllog.configure("trainning"), "write training"),
+        (lambda: mllog.preset("console", levle="x"), "write level"),
+        (lambda: mllog.preset("console", token="hunter2"), "token=***"),
+    ],
+)
+def test_name_that_is_wrong_is_answered_with_the_right_one(call, expected):
+    """
+    Unknown presets and settings are named with what was meant.
+    """
+    with pytest.raises(mllog.ConfigError) as caught:
+        call()
+
+    assert expected in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_configure_preset_where_a_folder_has_its_name(tmp_path):
+    """
+    A folder called console does not hide the preset of that name.
+    """
+    (tmp_path / "console").mkdir()
+
+    mllog.configure("console", level="ERROR")
+
+    assert logging.root.level == logging.ERROR
+
+
+CONFIG = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"c": {"class": "mllog.ConsoleHandler"}},
+    "root": {"handlers": ["c"], "level": "ext://mllog.env.LEVEL"},
+}
+TOML = """
+version = 1
+disable_existing_loggers = false
+[handlers.c]
+class = "mllog.ConsoleHandler"
+[root]
+handlers = ["c"]
+level = "ext://mllog.env.LEVEL"
+"""
+INI = """
+[DEFAULT]
+level = INFO
+[loggers]
+keys = root
+[handlers]
+keys = c
+[formatters]
+keys =
+[logger_root]
+handlers = c
+[handler_c]
+class = mllog.ConsoleHandler
+args = ()
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "text"),
+    [
+        ("json", json.dumps(CONFIG)),
+        ("yaml", json.dumps(CONFIG)),
+        ("yml", json.dumps(CONFIG)),
+        ("toml", TOML),
+        ("ini", INI),
+        ("cfg", INI),
+        ("conf", INI),
+    ],
+)
+def test_configure_file_of_each_kind(ending, text, tmp_path):
+    """
+    Each kind of file is read by its ending, and takes settings.
+    """
+    path = tmp_path / f"logging.{ending}"
+    path.write_text(text)
+
+    mllog.configure(path, level="ERROR")
+
+    assert isinstance(logging.root.handlers[0], mllog.ConsoleHandler)
+    assert logging.root.level == logging.ERROR
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("absent.json", None, "cannot be read"),
+        ("broken.json", "{", "not valid JSON"),
+        ("broken.toml", "=", "not valid TOML"),
+        ("broken.yaml", "a: [", "not valid YAML"),
+        ("broken.ini", "no section", "not valid INI"),
+        ("list.json", "[]", "holds no mapping"),
+        ("other.xml", "<a/>", "ends in .xml"),
+        ("folder/file", "", "ends in nothing"),
+    ],
+)
+def test_configure_file_that_cannot_be_names_it(
+    name, text, expected, tmp_path
+):
+    """
+    A file that is not there or not what it says is named.
+    """
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    if text is not None:
+        path.write_text(text)
+
+    with pytest.raises(mllog.ConfigError, match=expected) as caught:
+        mllog.configure(path)
+
+    assert name in str(caught.value)
+
+
+def test_configure_yaml_runs_nothing(tmp_path):
+    """
+    YAML is read by its safe loader.
+    """
+    path = tmp_path / "evil.yaml"
+    path.write_text(f"!!python/object/apply:os.mkdir ['{tmp_path}/made']")
+
+    with pytest.raises(mllog.ConfigError):
+        mllog.configure(path)
+
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("value", ["a'b", 'a"b', "a\nb", "a\\"])
+def test_configure_ini_value_that_would_end_the_text_is_refused(
+    value, tmp_path
+):
+    """
+    fileConfig evaluates kwargs, so no setting may break out of its quotes.
+    """
+    path = tmp_path / "logging.ini"
+    path.write_text(INI)
+
+    with pytest.raises(mllog.ConfigError, match="no quotes"):
+        mllog.configure(path, level=value)
+
+
+def test_configure_ini_value_with_percent_is_kept(tmp_path):
+    """
+    A per cent sign in a setting is no interpolation.
+    """
+    path = tmp_path / "logging.ini"
+    path.write_text(config.preset_file("files", "fileconfig").read_text())
+
+    mllog.configure(path, directory=str(tmp_path / "100%"))
+    logging.getLogger("x").error("hello")
+
+    assert (tmp_path / "100%" / "error.log").is_file()

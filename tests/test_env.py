@@ -1,0 +1,107 @@
+"""
+mllog.env: the settings that presets may read from the environment.
+"""
+
+import logging.config
+import os
+
+import pytest
+
+import mllog
+from mllog import env
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("MLLOG_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "default", "expected"),
+    [
+        ("LEVEL", "debug", "INFO", "DEBUG"),
+        ("DIRECTORY", "/var/log", "logs", "/var/log"),
+        ("STREAM", "stdout", "stderr", "stdout"),
+        ("PIPED", "json", "text", "json"),
+        ("MAX_BYTES", "1KiB", 10**7, 1024),
+        ("WHEN", "H", None, "H"),
+        ("BACKUP_COUNT", "3", 10, 3),
+        ("MAX_AGE_DAYS", "0.5", None, 0.5),
+        ("COMPRESS", "yes", False, True),
+    ],
+)
+def test_setting_has_a_default_and_is_parsed(
+    name, text, default, expected, monkeypatch
+):
+    """
+    Each variable of the table has its default, and its own type.
+    """
+    assert getattr(env, name) == default
+
+    monkeypatch.setenv(f"MLLOG_{name}", text)
+
+    assert getattr(env, name) == expected
+    assert env.SETTINGS[name].variable == f"MLLOG_{name}"
+    assert env.SETTINGS[name].meaning
+    assert name in dir(env)
+
+
+def test_table_is_what_is_tested_here():
+    """
+    There is no other variable.
+    """
+    assert set(env.SETTINGS) == {
+        "LEVEL",
+        "DIRECTORY",
+        "STREAM",
+        "PIPED",
+        "MAX_BYTES",
+        "WHEN",
+        "BACKUP_COUNT",
+        "MAX_AGE_DAYS",
+        "COMPRESS",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("LEVEL", "loud"),
+        ("DIRECTORY", ""),
+        ("PIPED", "xml"),
+        ("MAX_BYTES", "big"),
+        ("BACKUP_COUNT", "-1"),
+        ("MAX_AGE_DAYS", "0"),
+        ("COMPRESS", "maybe"),
+    ],
+)
+def test_setting_wrong_value_names_the_variable(name, text, monkeypatch):
+    """
+    A value that cannot be is refused with the variable's name.
+    """
+    monkeypatch.setenv(f"MLLOG_{name}", text)
+
+    with pytest.raises(mllog.ConfigError) as caught:
+        getattr(env, name)
+
+    assert str(caught.value).startswith(f"environment: MLLOG_{name}=")
+
+
+def test_other_variable_cannot_be_read():
+    """
+    Nothing else of the environment is there.
+    """
+    with pytest.raises(AttributeError, match="PATH"):
+        _ = env.PATH
+
+
+def test_ext_in_dictconfig_is_resolved(monkeypatch):
+    """
+    "ext://mllog.env.LEVEL" is the setting's value.
+    """
+    monkeypatch.setenv("MLLOG_LEVEL", "error")
+    converter = logging.config.BaseConfigurator({})
+
+    assert converter.convert("ext://mllog.env.LEVEL") == "ERROR"
