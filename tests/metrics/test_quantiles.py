@@ -176,13 +176,14 @@ def test_merge_while_the_other_grows_is_of_one_instant():
     other, stop = Quantiles(), threading.Event()
 
     def run():
-        while not stop.is_set():
-            other.add(2.0)
+        while not stop.wait(0.0005):
+            for _ in range(500):
+                other.add(2.0)
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        for _ in range(10):
+        for _ in range(200):
             merged = Quantiles()
             merged.merge(other)
             found = merged.summary()
