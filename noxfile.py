@@ -10,6 +10,9 @@ nox.options.default_venv_backend = "venv"
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
+# The wheel and the demo are tried once, by `make test`.
+ARGUMENTS = ["-q", "-m", "not packaging", "--ignore=tests/test_examples.py"]
+
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
@@ -17,7 +20,7 @@ def tests(session: nox.Session) -> None:
     Install the wheel's dependencies and run the tests that need no demo.
     """
     session.install("-e", ".[test]")
-    session.run("pytest", "-q", "-m", "not packaging", *session.posargs)
+    session.run("pytest", *ARGUMENTS, *session.posargs)
 
 
 @nox.session(python="3.13")
@@ -27,4 +30,4 @@ def without_orjson(session: nox.Session) -> None:
     """
     session.install("-e", ".[test]")
     session.run("pip", "uninstall", "-q", "-y", "orjson")
-    session.run("pytest", "-q", "-m", "not packaging", *session.posargs)
+    session.run("pytest", *ARGUMENTS, *session.posargs)
