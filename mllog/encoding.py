@@ -12,7 +12,6 @@ import dataclasses
 import datetime
 import json
 import math
-import re
 from typing import Any, Final, Literal
 
 from .values import clean, convert, foreign, key_of, name_of
@@ -50,8 +49,6 @@ NONFINITE: Final = "nonfinite"
 #: The key that says that something was cut.
 TRUNCATED: Final = "mllog_truncated"
 
-# twice as fast as b"null" in line
-_has_null = re.compile(b"null").search
 _MAX_DEPTH = 250  # orjson's
 _MAX_BITS = 2048  # fewer digits than Python can be told to refuse
 _MAX_STEPS = 32
@@ -117,7 +114,8 @@ def encode_line(
         except Exception:
             return _repaired(document, nan, max_bytes) + b"\n"
         if len(line) <= max_bytes + 1 and (
-            not _has_null(line) or not _may_be_nonfinite(document)
+            # from the right: twice as fast as b"null" in line
+            line.rfind(b"null") < 0 or not _may_be_nonfinite(document)
         ):
             return line
     return _repaired(document, nan, max_bytes) + b"\n"

@@ -38,6 +38,7 @@ _OWN = tuple(logging.LogRecord("", 0, "", 0, "", (), None).__dict__)
 #: How many attributes a new LogRecord has, and the last of them.
 OWN_COUNT: Final = len(_OWN)
 OWN_LAST: Final = _OWN[-1]
+_BEHIND: Final = OWN_COUNT - 1
 
 #: Every attribute that logging sets by itself, on any Python that mllog runs on.
 RECORD_ATTRIBUTES: Final = frozenset(_OWN) | {"message", "asctime", "taskName"}
@@ -90,7 +91,7 @@ def layout_of(own: Mapping[str, Any]) -> Layout:
     different sets of fields, so each is looked at once and remembered; a
     record that was built otherwise is searched by name.
     """
-    attributes = tuple(own)[OWN_COUNT - 1 :]
+    attributes = tuple(own)[_BEHIND:]
     layout = LAYOUTS.get(attributes)
     if layout is None:
         is_usual = attributes[:1] == (OWN_LAST,)
@@ -107,7 +108,8 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     A new dict of what ``extra=`` put on *record*, in the order it was given.
     """
     own = record.__dict__
-    return {name: own[name] for name in layout_of(own).names}
+    layout = LAYOUTS.get(tuple(own)[_BEHIND:]) or layout_of(own)
+    return {name: own[name] for name in layout.names}
 
 
 def message_of(record: logging.LogRecord) -> str:

@@ -154,7 +154,8 @@ class JSONFormatter(JsonFormatter):
         """
         The record as JSON in UTF-8, with a line break.
         """
-        if not self._direct or type(record.msg) is not str:
+        message = record.msg
+        if type(message) is not str or not self._direct:
             return clean(self.format(record)).encode() + b"\n"
         own = record.__dict__
         names, clashes = LAYOUTS.get(tuple(own)[_BEHIND:]) or layout_of(own)
@@ -165,7 +166,7 @@ class JSONFormatter(JsonFormatter):
                 "timestamp": utc(record.created),
                 "level": record.levelname,
                 "logger": record.name,
-                "message": message_of(record) if record.args else record.msg,
+                "message": message_of(record) if record.args else message,
             }
             for name in names:
                 document[name] = own[name]

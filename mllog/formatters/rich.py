@@ -133,11 +133,9 @@ class RichFormatter(logging.Formatter):
             f"{paint.dim}{self._time(record)}{paint.end_dim} "
             f"{paint.level(str(record.levelname))} {self._message(record)}"
         )
-        fields = fields_of(record)
-        if fields:
-            key, value, end = paint.key, paint.value, paint.end_value
-            for name, text in pairs(fields):
-                line += f"  {key}{name}={value}{text}{end}"
+        key, value, end = paint.key, paint.value, paint.end_value
+        for name, text in pairs(fields_of(record)):
+            line += f"  {key}{name}={value}{text}{end}"
         line += f"  {paint.dim}{escaped(str(record.name))}{paint.end_dim}"
         if record.exc_info or record.exc_text or record.stack_info:
             return "\n".join([line, *self._trouble(record)])

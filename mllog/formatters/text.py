@@ -35,7 +35,6 @@ _DANGEROUS = re.compile(
 _IN_TRACE = re.compile(
     _DANGEROUS.pattern.replace("[\x00-\x1f", "[\x00-\x09\x0b-\x1f")
 )
-_PLAIN = re.compile(r"[^\s\"=]+")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _LONGEST_VALUE = 8192
 
@@ -83,7 +82,10 @@ def pairs(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
                 continue
             except Exception:  # a mapping that raises is shown as one value
                 pass
-        found.append((_name(name), _text(value)))
+        # asked here as well: a call less for nearly every field
+        if type(name) is not str or not name.isprintable():
+            name = _name(name)
+        found.append((name, _text(value)))
     return found
 
 
@@ -96,7 +98,11 @@ def _text(value: Any) -> str:
     One value, short: numbers to six digits, text in quotes where it needs them.
     """
     kind = type(value)
-    if kind not in (float, int, bool, dict, list, tuple):
+    if kind is float:
+        return f"{value:.6g}"
+    if kind is str and _is_plain(value):
+        return value  # type: ignore[no-any-return]
+    if kind not in (int, bool, dict, list, tuple):
         value = convert(value)
         kind = type(value)
     if kind is float:
@@ -108,9 +114,22 @@ def _text(value: Any) -> str:
     if len(value) > _LONGEST_VALUE:
         value = f"{value[:_LONGEST_VALUE]}…"
     text = escaped(value)
-    if _PLAIN.fullmatch(text):
+    if _is_plain(text):
         return text
     return '"' + text.replace('"', r"\"") + '"'
+
+
+def _is_plain(text: str) -> bool:
+    """
+    Whether *text* can stand as it is: short, printable, one word.
+    """
+    return (
+        0 < len(text) <= _LONGEST_VALUE
+        and text.isprintable()
+        and " " not in text
+        and "=" not in text
+        and '"' not in text
+    )
 
 
 def _as_json(value: Any) -> str:

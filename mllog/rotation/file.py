@@ -31,7 +31,7 @@ __all__ = ["RotatingFile", "ShortWriteError"]
 # Where many records come at once, a look each 10 ms is enough; where few come,
 # each of them looks.
 _LOOK_SECONDS = 0.010
-_LOOKS_AT_ONCE = 8
+_LOOKS_AT_ONCE = 4
 # And after so many bytes in any case: the wall clock may be set back.
 _LOOK_BYTES = 256 * 1024
 _RETRY_SECONDS = 1.0
