@@ -151,7 +151,10 @@ class Handling(logging.Handler):
         Say on standard error what went wrong: once in full, then as counts.
         """
         if logging.raiseExceptions and not isinstance(error, RecursionError):
-            self._faults.add(self.label(), error, record)
+            try:
+                self._faults.add(self.label(), error, record)
+            except Exception:  # what failed cannot even be described
+                pass
 
     def label(self) -> str:
         """

@@ -50,7 +50,7 @@ class RotatingFile:
     Limit:
         Several processes need ``flock``: not Windows, not every network file
         system.  With several processes a file may exceed *max_bytes* by what
-        they write between two looks (1/32 of it, each).
+        they write between two looks (about 1/32 of it, each).
 
     Args:
         path: The live file.

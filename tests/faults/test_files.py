@@ -1,7 +1,9 @@
 """
 Files under faults: many processes, kill -9, full disks, fork.
 
-Each test has its control: a handler without the safeguard, which must fail.
+Where a safeguard can be taken away, a control does so and must fail: the
+stdlib's handler, one that does not mend, one without locks on files, one whose
+lock is not re-entrant.  tests/test_forking.py has the control of fork.
 """
 
 import collections
@@ -29,7 +31,11 @@ class Plain(logging.handlers.RotatingFileHandler):
 
 Ours = mllog.TimestampedRotatingFileHandler
 kind, path, options, writer, records = sys.argv[1:]
-handler = {"ours": Ours, "plain": Plain}[kind](path, **json.loads(options))
+if kind == "unlocked":  # the control: nobody says which file is in use
+    import mllog.rotation.locks as locks
+    locks.share = locks.take = lambda fd: True
+made = Plain if kind == "plain" else Ours
+handler = made(path, **json.loads(options))
 logger = logging.getLogger("stress")
 logger.propagate = False
 logger.setLevel(logging.INFO)
@@ -130,15 +136,26 @@ def test_files_shared_by_processes_lose_tear_and_double_nothing(
     assert len(list(tmp_path.iterdir())) > 10
 
 
-def test_files_shared_by_processes_of_the_stdlib_lose_records(
-    tmp_path, fault_scale
-):
+def _loses(folder, kind, **options):
+    """
+    Whether a handler loses or tears records in one of ten runs.
+
+    Chance decides which process writes when, so one run proves nothing.
+    """
+    for attempt in range(10):
+        run = folder / str(attempt)
+        run.mkdir()
+        _, lost, torn, _ = _stress(run, kind, 5000, **options)
+        if lost or torn:
+            return True
+    return False
+
+
+def test_files_shared_by_processes_of_the_stdlib_lose_records(tmp_path):
     """
     Control: the same with RotatingFileHandler loses or tears records.
     """
-    _, lost, torn, _ = _stress(tmp_path, "plain", int(20_000 * fault_scale))
-
-    assert lost or torn
+    assert _loses(tmp_path, "plain")
 
 
 def test_files_compressed_while_shared_lose_nothing(tmp_path, fault_scale):
@@ -151,6 +168,13 @@ def test_files_compressed_while_shared_lose_nothing(tmp_path, fault_scale):
 
     assert ([0] * 4, set(), [], 1) == (codes, lost, torn, most)
     assert glob.glob(f"{tmp_path}/*.gz")
+
+
+def test_files_compressed_while_in_use_lose_records(tmp_path):
+    """
+    Control: compression that does not wait for the writers loses records.
+    """
+    assert _loses(tmp_path, "unlocked", compress=True)
 
 
 def test_files_whose_writers_are_killed_are_whole_for_the_others(
@@ -377,7 +401,11 @@ def test_files_forked_while_threads_write_neither_hang_nor_lose(
 
 
 SIGNALS = """
-import logging, signal, sys, mllog
+import logging, signal, sys, threading, mllog
+
+if sys.argv[3] == "plain lock":  # the control
+    import mllog.rotation.file
+    mllog.rotation.file.fork_safe_lock = threading.Lock
 
 handler = mllog.TimestampedRotatingFileHandler(sys.argv[1], maxBytes=5000)
 logger = logging.getLogger("signals")
@@ -394,6 +422,16 @@ print(handler.stats().written)
 """
 
 
+def _log_under_signals(path, records, lock, timeout):
+    return subprocess.run(
+        [sys.executable, "-c", SIGNALS, str(path), str(records), lock],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=timeout,
+    )
+
+
 def test_files_logged_to_from_signal_handlers_do_not_hang(
     tmp_path, fault_scale
 ):
@@ -402,19 +440,17 @@ def test_files_logged_to_from_signal_handlers_do_not_hang(
     """
     records = int(100_000 * fault_scale)
 
-    result = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            SIGNALS,
-            str(tmp_path / "app.log"),
-            str(records),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=50,
+    result = _log_under_signals(
+        tmp_path / "app.log", records, "re-entrant lock", 50
     )
 
     lines = sum(path.read_text().count("\n") for path in tmp_path.iterdir())
     assert int(result.stdout) == lines > records
+
+
+def test_files_with_a_plain_lock_hang_under_signals(tmp_path):
+    """
+    Control: a lock that is not re-entrant stops the process.
+    """
+    with pytest.raises(subprocess.TimeoutExpired):
+        _log_under_signals(tmp_path / "app.log", 20_000, "plain lock", 5)
