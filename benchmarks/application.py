@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
-__all__ = ["FIELDS", "LOGGER", "MESSAGE", "call_through", "tune"]
+__all__ = ["FIELDS", "LOGGER", "MESSAGE", "call_on", "call_through", "tune"]
 
 LOGGER = "ml.serving"
 MESSAGE = "Inference complete"
@@ -29,6 +30,13 @@ def call_through(handler: logging.Handler) -> Callable[[float], None]:
     logger.propagate = False
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
+    return call_on(logger)
+
+
+def call_on(logger: Any) -> Callable[[float], None]:
+    """
+    The call that an application makes, on a logger of whatever package.
+    """
 
     def call(latency: float) -> None:
         logger.info(

@@ -12,7 +12,14 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from . import child
-from .application import FIELDS, LOGGER, MESSAGE, call_through, tune
+from .application import (
+    FIELDS,
+    LOGGER,
+    MESSAGE,
+    call_on,
+    call_through,
+    tune,
+)
 from .measure import (
     Effort,
     Variant,
@@ -171,21 +178,7 @@ def _picologging(path: str) -> Call:
     logger = picologging.getLogger(LOGGER)
     logger.setLevel(picologging.INFO)
     logger.addHandler(handler)
-
-    def call(latency: float) -> None:
-        logger.info(
-            MESSAGE,
-            extra={
-                "inference_latency": latency,
-                "model_name": "resnet50",
-                "model_version": 3,
-                "request_id": "6a7c02df-bbaa-39a9-a8b2-b80aa3e846d3",
-                "batch_size": 8,
-                "confidence": 0.98,
-            },
-        )
-
-    return call
+    return call_on(logger)
 
 
 def _tuned(make: Callable[[str], Call]) -> Callable[[str], Call]:
