@@ -11,7 +11,7 @@ from itertools import count
 
 from .forking import fork_safe_lock, tell_child
 
-__all__ = ["Ledger", "Stats"]
+__all__ = ["DeliveryStats", "Ledger", "Stats"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,91 @@ class Stats:
     dropped: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, int] = field(default_factory=dict)
     fragments: int = 0
+
+
+@dataclass(frozen=True)
+class DeliveryStats:
+    """
+    A snapshot of what a shipper did with the records it was given.
+
+    Guarantee:
+        At every instant *accepted* is *sent*, all of *dropped*, *queued*,
+        *in_flight*, *spooled* and *dead_lettered* together.
+
+    Args:
+        accepted: Records that reached the handler, those found in the spool
+            of a dead process included.
+
+        sent: Records that the sink acknowledged.
+
+        dropped: Records lost, by reason: ``queue_full``, ``spool_full``,
+            ``would_block``, ``too_large``, ``expired``, ``rejected``,
+            ``closed``, ``unsent_at_close``, ``spool_corrupt``,
+            ``format_error``, ``recursion``.
+
+        queued: Records in memory.
+
+        in_flight: Records that the worker is sending.
+
+        spooled: Records on disk, those in flight excepted.
+
+        dead_lettered: Records that the sink refused, in the dead-letter file.
+
+        queued_bytes: Their size in memory.
+
+        spooled_bytes: Bytes of files on disk.
+
+        oldest_seconds: Age of the oldest record in memory; 0 without one.
+
+        adopted: Of the accepted, those that a dead process left.
+
+        retried: Records sent once more.
+
+        truncated: Records cut to what the sink takes.
+
+        resent: Records sent again because a connection broke, which may have
+            arrived twice.
+
+        reconnects: Connections after the first.
+
+        suppressed: Records of shippers' own threads, which are never taken.
+
+        skipped: Records that the formatter makes no event of.
+
+        unspooled: Records that the disk refused and that memory took.
+
+        torn: Ends of files that a crash left incomplete.
+
+        batches: Batches acknowledged.
+
+        send_seconds: Time spent in sending, in seconds.
+
+        last_success: When the sink last acknowledged, as ``time.time()``; 0
+            if it never did.
+    """
+
+    accepted: int = 0
+    sent: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    queued: int = 0
+    in_flight: int = 0
+    spooled: int = 0
+    dead_lettered: int = 0
+    queued_bytes: int = 0
+    spooled_bytes: int = 0
+    oldest_seconds: float = 0.0
+    adopted: int = 0
+    retried: int = 0
+    truncated: int = 0
+    resent: int = 0
+    reconnects: int = 0
+    suppressed: int = 0
+    skipped: int = 0
+    unspooled: int = 0
+    torn: int = 0
+    batches: int = 0
+    send_seconds: float = 0.0
+    last_success: float = 0.0
 
 
 class Ledger:

@@ -13,7 +13,7 @@ import threading
 import weakref
 from typing import Any, Protocol
 
-__all__ = ["Heir", "fork_safe_lock", "tell_child"]
+__all__ = ["Heir", "fork_safe_lock", "process", "tell_child", "woke_up"]
 
 
 class Heir(Protocol):
@@ -29,6 +29,9 @@ class Heir(Protocol):
 
 _locks: weakref.WeakSet[Any] = weakref.WeakSet()
 _heirs: weakref.WeakSet[Any] = weakref.WeakSet()
+
+#: The process that all of this belongs to.
+process = os.getpid()
 
 
 def fork_safe_lock() -> threading.RLock:
@@ -50,7 +53,21 @@ def tell_child(heir: Heir) -> None:
     _heirs.add(heir)
 
 
+def woke_up() -> None:
+    """
+    Do in a child what should have been done at the fork.
+
+    A server that forks in C (uWSGI) may not run Python's hooks, so what
+    outlives a fork compares :data:`process` with ``os.getpid()`` before it
+    takes a lock.
+    """
+    if os.getpid() != process:
+        _in_child()
+
+
 def _in_child() -> None:
+    global process
+    process = os.getpid()
     for lock in list(_locks):
         # the way logging frees the locks of handlers
         lock._at_fork_reinit()

@@ -7,23 +7,35 @@ from __future__ import annotations
 import errno
 import logging
 import sys
-import time
-import traceback
+import weakref
 from collections.abc import Mapping
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
 from . import options
-from .accounting import Ledger, Stats
+from .accounting import DeliveryStats, Ledger, Stats
 from .context import stack, with_bound
 from .errors import ConfigError
 from .filters import filters_from, passed
-from .forking import fork_safe_lock
+from .reports import Reports
 
-__all__ = ["Handling", "reason_of"]
+__all__ = ["Handling", "every_handler", "reason_of"]
 
-_REPORT_SECONDS = 30.0
 _NO_ROOM = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+_handlers: weakref.WeakValueDictionary[int, Handling] = (
+    weakref.WeakValueDictionary()
+)
+_next_number = count().__next__
+
+
+def every_handler() -> list[Handling]:
+    """
+    The handlers of mllog that there are, oldest first.
+    """
+    return [handler for _, handler in sorted(_handlers.items())]
 
 
 def reason_of(error: BaseException | None) -> str:
@@ -68,7 +80,7 @@ class Handling(logging.Handler):
             ConfigError: One of them cannot work.
         """
         self.ledger = Ledger()
-        self._faults = _Faults()
+        self.reports = Reports(self.label)
         for each in filters_from("filters", filters):
             self.addFilter(each)
         given = options.mapping("formatter_options", formatter_options)
@@ -78,6 +90,7 @@ class Handling(logging.Handler):
         else:
             self._formatter_options = given
             self.setFormatter(None)
+        _handlers[_next_number()] = self
 
     def default_formatter(self) -> logging.Formatter | None:
         """
@@ -137,10 +150,16 @@ class Handling(logging.Handler):
         Count a record that was lost to the exception being handled; report it.
         """
         error = sys.exc_info()[1]
-        self.ledger.dropped(reason_of(error))
+        self.lost(reason_of(error))
         if getattr(error, "left_fragment", False):
             self.ledger.fragment()
         self.report(error, record)
+
+    def lost(self, reason: str) -> None:
+        """
+        Count a record that is lost.
+        """
+        self.ledger.dropped(reason)
 
     def report(
         self,
@@ -150,11 +169,7 @@ class Handling(logging.Handler):
         """
         Say on standard error what went wrong: once in full, then as counts.
         """
-        if logging.raiseExceptions and not isinstance(error, RecursionError):
-            try:
-                self._faults.add(self.label(), error, record)
-            except Exception:  # what failed cannot even be described
-                pass
+        self.reports.fault(error, record)
 
     def label(self) -> str:
         """
@@ -163,7 +178,7 @@ class Handling(logging.Handler):
         name = f" {self.name!r}" if self.name else ""
         return f"{type(self).__name__}{name}"
 
-    def stats(self) -> Stats:
+    def stats(self) -> Stats | DeliveryStats:
         """
         How many records were written, dropped and refused, and why.
         """
@@ -194,70 +209,3 @@ class _Unfit(logging.Formatter):
             misfit, self._misfit = self._misfit, None
             self._handler.report(misfit)
         return self._formatter.format(record)
-
-
-class _Faults:
-    """
-    Reports on standard error: the first in full, then one line per 30 s.
-    """
-
-    def __init__(self) -> None:
-        self._lock = fork_safe_lock()
-        self._kinds: set[str] = set()
-        self._unsaid = 0
-        self._say_at = 0.0
-
-    def add(
-        self,
-        label: str,
-        error: BaseException | None,
-        record: logging.LogRecord | None,
-    ) -> None:
-        kind = type(error).__name__
-        now = time.monotonic()
-        with self._lock:
-            first = kind not in self._kinds and len(self._kinds) < 10
-            if first:
-                self._kinds.add(kind)
-                self._say_at = now + _REPORT_SECONDS
-            else:
-                self._unsaid += 1
-                if now < self._say_at:
-                    return
-                self._say_at = now + _REPORT_SECONDS
-            unsaid = self._unsaid
-            if not first:
-                self._unsaid = 0
-        _print(
-            _in_full(label, error, record)
-            if first
-            else f"mllog: {label}: {kind} {unsaid} more times\n"
-        )
-
-
-def _in_full(
-    label: str, error: BaseException | None, record: logging.LogRecord | None
-) -> str:
-    lines = [
-        f"mllog: {label} failed; the application goes on, later ones are counted"
-    ]
-    if record is not None:
-        lines.append(
-            f"  at the call in {record.pathname}:{record.lineno},"
-            f" logger {record.name}"
-        )
-    trace = "".join(traceback.format_exception(error)).rstrip()
-    return (
-        "\n".join([*lines, *(f"  {line}" for line in trace.splitlines())])
-        + "\n"
-    )
-
-
-def _print(text: str) -> None:
-    stream = sys.stderr
-    try:
-        if stream is not None:
-            stream.write(text)
-            stream.flush()
-    except Exception:  # nowhere left to say it
-        pass

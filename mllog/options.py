@@ -14,7 +14,7 @@ import inspect
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from .errors import ConfigError, nearest, shown
@@ -23,7 +23,9 @@ __all__ = [
     "boolean",
     "checked",
     "choice",
+    "constructors",
     "integer",
+    "known_to",
     "level",
     "load",
     "mapping",
@@ -244,11 +246,6 @@ def checked(init: Callable[P, None]) -> Callable[P, None]:
     What was given is remembered for :func:`rebuild`.
     """
     signature = inspect.signature(init)
-    known = names_of(init)
-    open_ended = any(
-        parameter.kind is parameter.VAR_KEYWORD
-        for parameter in signature.parameters.values()
-    )
 
     @functools.wraps(init)
     def checked_init(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -257,8 +254,7 @@ def checked(init: Callable[P, None]) -> Callable[P, None]:
         if not hasattr(self, "_given"):
             self._given = (args[1:], kwargs)
         try:
-            if not open_ended:
-                refuse_unknown(kwargs, known)
+            refuse_unknown(kwargs, known_to(_owner(type(self), checked_init)))
             _refuse_missing(signature, args, kwargs)
             init(*args, **kwargs)
         except ConfigError as exc:
@@ -266,6 +262,41 @@ def checked(init: Callable[P, None]) -> Callable[P, None]:
             raise
 
     return checked_init
+
+
+def _owner(cls: type, init: Callable[..., None]) -> type:
+    """
+    The class among the bases of *cls* that *init* belongs to.
+    """
+    for base in cls.__mro__:
+        if vars(base).get("__init__") is init:
+            return base
+    return cls
+
+
+def constructors(cls: type) -> Iterator[Callable[..., None]]:
+    """
+    The ``__init__`` of *cls*, and those of its bases that it passes options to.
+    """
+    for base in cls.__mro__:
+        init = vars(base).get("__init__")
+        if init is None or base is object:
+            continue
+        yield init
+        kinds = [
+            each.kind for each in inspect.signature(init).parameters.values()
+        ]
+        if inspect.Parameter.VAR_KEYWORD not in kinds:
+            return
+
+
+@functools.cache
+def known_to(cls: type) -> tuple[str, ...]:
+    """
+    The options that *cls* takes by name.
+    """
+    names = [name for init in constructors(cls) for name in names_of(init)]
+    return tuple(dict.fromkeys(names))
 
 
 def names_of(function: Callable[..., Any]) -> list[str]:

@@ -6,11 +6,12 @@ import errno
 import io
 import logging
 import sys
+import time
 
 import pytest
 
 import mllog
-from mllog import handling
+from mllog import reports
 from mllog.accounting import Stats
 from mllog.handling import Handling, reason_of
 
@@ -74,8 +75,8 @@ def test_fault_after_half_a_minute_is_told_as_a_number(
     for _ in range(10):
         logger.info("hello")
     capsys.readouterr()
-    now = handling.time.monotonic()
-    monkeypatch.setattr(handling.time, "monotonic", lambda: now + 31)
+    now = time.monotonic()
+    monkeypatch.setattr(reports.time, "monotonic", lambda: now + 31)
 
     logger.info("hello")
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import nearest
+from ..options import constructors
 
 __all__ = ["Options", "covers", "find", "options_of", "suggestion"]
 
@@ -94,7 +95,7 @@ def options_of(cls: type) -> Options:
     names: list[str] = []
     positional: list[str] = []
     required: list[str] = []
-    for index, init in enumerate(_constructors(cls)):
+    for index, init in enumerate(constructors(cls)):
         found = list(inspect.signature(init).parameters.values())[1:]
         for each in found:
             if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
@@ -104,15 +105,6 @@ def options_of(cls: type) -> Options:
                 positional.append(each.name)
             if index == 0 and each.default is each.empty:
                 required.append(each.name)
-        if not any(each.kind is each.VAR_KEYWORD for each in found):
-            break
     return Options(
         tuple(dict.fromkeys(names)), tuple(positional), tuple(required)
     )
-
-
-def _constructors(cls: type) -> Iterator[Callable[..., None]]:
-    for base in cls.__mro__:
-        init = vars(base).get("__init__")
-        if init is not None and base is not object:
-            yield init

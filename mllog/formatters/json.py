@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pythonjsonlogger.core import BaseJsonFormatter
 from pythonjsonlogger.json import JsonFormatter
 
 from .. import encoding, options
@@ -107,7 +106,6 @@ class JSONFormatter(JsonFormatter):
         **base_options: Any,
     ) -> None:
         fmt = format if fmt is None else fmt
-        options.refuse_unknown(base_options, _known_options())
         try:
             super().__init__(fmt, datefmt, style, validate, **base_options)
         except (TypeError, ValueError, KeyError) as exc:
@@ -306,16 +304,6 @@ class JSONFormatter(JsonFormatter):
             }
         if record.stack_info:
             document["stack"] = record.stack_info
-
-
-def _known_options() -> list[str]:
-    """
-    Every option, ours and python-json-logger's.
-    """
-    classes = (JSONFormatter, JsonFormatter, BaseJsonFormatter)
-    return [
-        name for kind in classes for name in options.names_of(kind.__init__)
-    ]
 
 
 def _with_numbers(value: Any, above: tuple[int, ...] = ()) -> Any:

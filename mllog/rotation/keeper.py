@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import logging
 import os
 import shutil
 import threading
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..forking import fork_safe_lock, tell_child
+from ..waiting import under_logging_lock
 from . import locks
 from .names import Names, Retention
 
@@ -140,10 +140,9 @@ class Keeper:
         """
         self._hurry.set()
         thread = self._thread
-        owned = getattr(getattr(logging, "_lock", None), "_is_owned", None)
         if thread is None or thread is threading.current_thread():
             return
-        if owned is not None and owned():
+        if under_logging_lock():
             return
         thread.join(timeout)
 
