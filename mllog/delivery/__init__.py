@@ -1,0 +1,3 @@
+"""
+Delivery: queues, spools and retries, between a record and its sink.
+"""
