@@ -1,0 +1,239 @@
+"""
+What waits on disk: this process's spool, and those that dead processes left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from ..events import Entry
+from .spool import (
+    ReentrantError,
+    Spool,
+    SpoolError,
+    SpoolFullError,
+    adopt,
+)
+
+__all__ = ["Backlog"]
+
+_DISK_RETRY_SECONDS = 30.0
+
+
+class Backlog:
+    """
+    One own spool and any adopted ones, and whether the disk takes records.
+
+    Whoever uses it holds the lock of its outbox; :meth:`orphans` needs none.
+
+    Args:
+        make: Makes the own spool, which is made again after :meth:`close`.
+
+        drops_oldest: Whether the oldest segment gives way where it is full.
+
+        say: Tells people what happens to the disk.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Spool],
+        *,
+        drops_oldest: bool,
+        say: Callable[[str], None],
+    ) -> None:
+        self._make = make
+        self._drops_oldest = drops_oldest
+        self._say = say
+        self._reset()
+
+    def _reset(self) -> None:
+        self._own = self._make()
+        self._adopted: deque[Spool] = deque()
+        self._is_refused = False
+        self._retry_at = 0.0
+        #: Whether what is on disk cannot be read at the moment.
+        self.is_unreadable = False
+        self._gave_way = self._corrupt = self._torn = 0
+        #: Records that were found in adopted spools.
+        self.adopted = 0
+        #: Records that a close left on disk, for whoever comes next.
+        self.left = 0
+
+    # --- in ---
+
+    def store(self, entries: Sequence[Entry]) -> bool:
+        """
+        Put *entries* behind all others, in one write; False if that cannot be.
+        """
+        if self._is_refused and time.monotonic() < self._retry_at:
+            return False
+        try:
+            self._append(entries)
+        except (SpoolFullError, ReentrantError):
+            return False
+        except (OSError, SpoolError) as exc:
+            self._refuse(exc)
+            return False
+        if self._is_refused:
+            self._is_refused = False
+            self._say(f"the spool {self._own.folder} takes records again")
+        return True
+
+    def _append(self, entries: Sequence[Entry]) -> None:
+        try:
+            self._own.append(entries)
+        except SpoolFullError:
+            gave_way = 0
+            if self._drops_oldest and self._own.may_hold(entries):
+                gave_way = self._own.drop_oldest()
+            if not gave_way:
+                raise
+            self._gave_way += gave_way
+            self._append(entries)
+
+    def _refuse(self, error: Exception) -> None:
+        self._retry_at = time.monotonic() + _DISK_RETRY_SECONDS
+        if not self._is_refused:
+            self._is_refused = True
+            self._say(
+                f"the spool {self._own.folder} refuses records: {error}\n"
+                "  they wait in memory, and a kill -9 loses them"
+            )
+
+    def hold(self, entries: Sequence[Entry]) -> Spool | None:
+        """
+        Store what the worker has in its hands; gives where, None if it fails.
+
+        It is older than all that will be stored, so the spool is empty then.
+        """
+        if self.pending or not self.store(entries):
+            return None
+        try:
+            self._own.read(len(entries), 1 << 62)
+        except OSError as exc:
+            # What was written is a copy, left to whoever adopts it.
+            self._own.close()
+            self._own = self._make()
+            self._refuse(exc)
+            return None
+        return self._own
+
+    # --- out ---
+
+    def next_spool(self) -> Spool | None:
+        """
+        The spool to read from now; None if none has a record.
+        """
+        while self._adopted and not self._adopted[0].pending:
+            self._let_go(self._adopted.popleft())
+        if self._adopted:
+            return self._adopted[0]
+        return self._own if self._own.pending else None
+
+    def read(
+        self, spool: Spool, most_records: int, most_bytes: int
+    ) -> list[Entry]:
+        """
+        The next records of *spool*; none while the disk does not give them.
+        """
+        try:
+            entries = spool.read(most_records, most_bytes)
+        except OSError as exc:
+            if not self.is_unreadable:
+                self.is_unreadable = True
+                self._say(f"the spool {spool.folder} cannot be read: {exc}")
+            return []
+        self.is_unreadable = False
+        return entries
+
+    def ack(self, spool: Spool, records: int) -> None:
+        """
+        The oldest *records* that were read from *spool* are settled.
+        """
+        spool.ack(records)
+
+    def orphans(self) -> list[Spool]:
+        """
+        The spools of dead processes, locked for this one.
+        """
+        try:
+            return list(adopt(self._own.folder))
+        except (OSError, SpoolError, Warning) as exc:
+            self._say(f"cannot look for spools of dead processes: {exc}")
+            return []
+
+    def adopt(self, spools: Sequence[Spool]) -> int:
+        """
+        Send what is in *spools* before all else; gives how many records.
+        """
+        self._adopted.extend(spools)
+        records = sum(spool.pending for spool in spools)
+        self.adopted += records
+        return records
+
+    def _let_go(self, spool: Spool) -> None:
+        self._corrupt += spool.corrupt
+        self._torn += spool.torn
+        # a signal handler that came into an append: the exit unlocks it
+        with contextlib.suppress(ReentrantError):
+            spool.close()
+
+    def close(self) -> None:
+        """
+        Remove what is empty; leave the rest to whoever comes next.
+        """
+        for spool in self._all():
+            self.left += spool.pending
+            self._let_go(spool)
+        self._adopted.clear()
+        self._own = self._make()
+
+    def forget_parent(self) -> None:
+        """
+        In a forked child: all of it is the parent's, but for the folder.
+        """
+        for spool in self._all():
+            spool.forget_parent()
+        self._reset()
+
+    # --- numbers ---
+
+    def _all(self) -> list[Spool]:
+        return [*self._adopted, self._own]
+
+    @property
+    def pending(self) -> int:
+        """
+        Records on disk that are not settled.
+        """
+        pending = self._own.pending
+        for spool in self._adopted:
+            pending += spool.pending
+        return pending
+
+    @property
+    def bytes(self) -> int:
+        """
+        Size of the files.
+        """
+        return sum(spool.bytes for spool in self._all())
+
+    @property
+    def torn(self) -> int:
+        """
+        Ends of files that a crash left incomplete.
+        """
+        return self._torn + sum(spool.torn for spool in self._all())
+
+    def dropped(self) -> dict[str, int]:
+        """
+        Records lost on disk, by reason.
+        """
+        corrupt = sum(spool.corrupt for spool in self._all())
+        return {
+            "spool_full": self._gave_way,
+            "spool_corrupt": self._corrupt + corrupt,
+        }

@@ -1,0 +1,394 @@
+"""
+What the handlers that send records over a network share.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import re
+import weakref
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from .. import forking, options
+from ..accounting import DeliveryStats
+from ..errors import ConfigError, shown
+from ..events import Entry, size_of
+from ..formatters.json import JSONFormatter
+from ..handling import Handling
+from . import lifecycle
+from .backlog import Backlog
+from .bounds import Bounds
+from .guard import DEEPEST, depth
+from .letters import DeadLetters
+from .outbox import Outbox
+from .spool import Spool, check_folder
+from .stock import Stock
+from .transport import Transport
+from .worker import Worker
+
+__all__ = ["ShippingHandler", "spool_mode"]
+
+_SPOOLS = ("off", "overflow", "always")
+_FSYNCS = ("never", "interval", "always")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class ShippingHandler(Handling, logging.Handler):
+    """
+    Hands records to a worker that sends them, and never waits for a network.
+
+    A handler derives from it, makes a transport, and calls :meth:`ship`.  All
+    that follows a log call happens in one background thread, which starts at
+    the first record of a process.
+
+    Guarantee:
+        With ``spool="off"`` each accepted record is sent, or counted under
+        exactly one reason, while the process lives.  With ``"overflow"`` an
+        outage loses nothing up to *spool_max_bytes*, and a kill -9 what is in
+        memory.  With ``"always"`` a record whose log call returned survives a
+        kill -9, and with ``spool_fsync="always"`` a power cut.
+
+    Args:
+        overflow: What gives way when memory and spool are full:
+            ``"drop_oldest"``, ``"drop_newest"``, or ``"block"``, which waits
+            up to *block_seconds*.  From 95 % on, records below WARNING are
+            refused first.
+
+        block_seconds: How long ``"block"`` waits for room.  It never does in
+            an asyncio event loop.
+
+        max_queue_records: Records kept in memory.
+
+        max_queue_bytes: Bytes kept in memory (``"16MiB"``).
+
+        max_record_bytes: Largest record, in bytes; larger ones are dropped as
+            ``too_large``, where a handler cannot cut them.
+
+        batch_records: Records sent together.
+
+        batch_bytes: Bytes sent together.
+
+        linger_seconds: How long a record waits for others to go with.
+
+        max_age_seconds: Age at which a record in memory is given up; None is
+            300 without a spool, and never with one.
+
+        send_timeout_seconds: How long one attempt may take.
+
+        retry_max_seconds: Bound of the wait between attempts.
+
+        close_timeout_seconds: How long ``close`` waits for what is left.
+
+        spool: ``"off"``, ``"overflow"`` or ``"always"``.
+
+        spool_dir: Folder for it, on a local disk.
+
+        spool_max_bytes: What this process may keep there.
+
+        spool_fsync: ``"never"``, ``"interval"`` (each 0.5 s) or ``"always"``.
+
+        dead_letter_file: Where records go that the sink refuses for what they
+            are; None drops them as ``rejected``.
+
+        filters: Filters, or plain data that names them.
+
+        formatter_options: Options for the formatter; with a ``class`` the
+            formatter itself.
+
+    Raises:
+        ConfigError: An option is unknown or has a value that cannot work.
+    """
+
+    @options.checked
+    def __init__(
+        self,
+        *,
+        overflow: str = "drop_oldest",
+        block_seconds: float | str = 0.1,
+        max_queue_records: int | str = 10_000,
+        max_queue_bytes: int | str = "16MiB",
+        max_record_bytes: int | str = "64KiB",
+        batch_records: int | str = 500,
+        batch_bytes: int | str = "1MiB",
+        linger_seconds: float | str = 1.0,
+        max_age_seconds: float | str | None = None,
+        send_timeout_seconds: float | str = 30.0,
+        retry_max_seconds: float | str = 30.0,
+        close_timeout_seconds: float | str = 5.0,
+        spool: str = "off",
+        spool_dir: str | os.PathLike[str] | None = None,
+        spool_max_bytes: int | str = "1GiB",
+        spool_fsync: str = "interval",
+        dead_letter_file: str | os.PathLike[str] | None = None,
+        filters: Any = None,
+        formatter_options: Any = None,
+    ) -> None:
+        self._spool_mode = spool_mode(spool, spool_dir, max_age_seconds)
+        if self._spool_mode == "off" and max_age_seconds in (None, ""):
+            max_age_seconds = 300.0
+        self._bounds = Bounds.of(
+            overflow=overflow,
+            block_seconds=block_seconds,
+            max_queue_records=max_queue_records,
+            max_queue_bytes=max_queue_bytes,
+            max_record_bytes=max_record_bytes,
+            batch_records=batch_records,
+            batch_bytes=batch_bytes,
+            linger_seconds=linger_seconds,
+            max_age_seconds=max_age_seconds,
+        )
+        self._send_timeout = options.number(
+            "send_timeout_seconds", send_timeout_seconds
+        )
+        self._retry_max = options.number(
+            "retry_max_seconds", retry_max_seconds
+        )
+        self._close_timeout = options.number(
+            "close_timeout_seconds", close_timeout_seconds, above=-1
+        )
+        self._spool_dir = os.fspath(spool_dir) if spool_dir else None
+        self._spool_max = options.size("spool_max_bytes", spool_max_bytes)
+        self._fsync: Any = options.choice("spool_fsync", spool_fsync, _FSYNCS)
+        self._letters = (
+            None
+            if dead_letter_file in (None, "")
+            else DeadLetters(os.fspath(dead_letter_file))
+        )
+        self._most_bytes = self._bounds.max_record_bytes
+        super().__init__()
+        self.set_up(filters, formatter_options)
+
+    def ship(self, transport: Transport, sink: str) -> None:
+        """
+        Send through *transport*; a handler calls it once, when it is made.
+
+        Args:
+            transport: The way to the sink.
+
+            sink: What the folder of the spool is named after, if the handler
+                has no name, so that no other handler sends what is in it.
+        """
+        self._sink = sink
+        self._stock = Stock(self._bounds)
+        self._outbox = Outbox(
+            self._stock,
+            writes_ahead=self._spool_mode == "always",
+            start=_weakly(self._begin),
+        )
+        self._worker = Worker(
+            self._outbox,
+            transport,
+            self.reports,
+            send_timeout=self._send_timeout,
+            longest_wait=self._retry_max,
+            dead_letters=self._letters,
+        )
+        self._shipment = lifecycle.Shipment(
+            self._outbox, self._worker, self._close_timeout
+        )
+        self._put = self._outbox.put
+        # a handler that nobody closed, such as one of a failed dictConfig
+        weakref.finalize(self, self._shipment.let_go).atexit = False
+
+    def start(self) -> None:
+        """
+        Begin before the first record to send what dead processes left.
+        """
+        self._outbox.begin()
+
+    @property
+    def spool_folder(self) -> str:
+        """
+        The folder below *spool_dir* for all processes; ``""`` without a spool.
+        """
+        if self._spool_dir is None:
+            return ""
+        return os.path.join(self._spool_dir, self._folder())
+
+    def _begin(self) -> bool:
+        """
+        At the first record of a process: now the handler has its name.
+        """
+        if self.spool_folder and self._stock.backlog is None:
+            make = functools.partial(
+                Spool,
+                self.spool_folder,
+                max_bytes=self._spool_max,
+                fsync=self._fsync,
+            )
+            self._stock.backlog = Backlog(
+                make,
+                drops_oldest=self._bounds.overflow == "drop_oldest",
+                say=self.reports.say,
+            )
+        lifecycle.hook_exit()
+        return self._shipment.begin()
+
+    def _folder(self) -> str:
+        name = self.name or f"{type(self).__name__}-{self._sink}"
+        safe = _UNSAFE.sub("_", name).lstrip(".")[:100]
+        if safe == name:
+            return safe
+        # two names must not share a folder because they look alike
+        return f"{safe}-{zlib.crc32(name.encode('utf-8', 'replace')):08x}"
+
+    # --- formatting ---
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802
+        """
+        Use *fmt*; None is the handler's default.
+        """
+        super().setFormatter(fmt)
+        self._used = self.formatter or self.default_formatter()
+        self.entry_of = self.way_to_entry()
+
+    def default_formatter(self) -> logging.Formatter:
+        """
+        JSON lines.
+        """
+        return JSONFormatter()
+
+    def way_to_entry(self) -> Callable[[logging.LogRecord], Entry]:
+        """
+        The shortest way from a record to what is sent for it.
+        """
+        for method in ("events", "format_bytes"):
+            way = getattr(self._used, method, None)
+            if way is not None:
+                return way  # type: ignore[no-any-return]
+        return self._encoded
+
+    def format(self, record: logging.LogRecord) -> str:
+        """
+        The record as the formatter writes it.
+        """
+        return self._used.format(record)
+
+    def _encoded(self, record: logging.LogRecord) -> bytes:
+        return self.format(record).encode("utf-8", "backslashreplace")
+
+    # --- shipping ---
+
+    emits_alone = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """
+        Put what the formatter makes of *record* on the queue.
+        """
+        # a system call, and logging has made it already
+        if record.process != forking.process:
+            forking.woke_up()
+        calls = depth.calls
+        if calls >= DEEPEST:
+            self._outbox.suppressed()
+            return
+        depth.calls = calls + 1
+        try:
+            entry = self.entry_of(record)
+            size = len(entry) if type(entry) is bytes else size_of(entry)
+            if not entry:
+                self._outbox.skipped()
+            elif size > self._most_bytes:
+                self.lost("too_large")
+            else:
+                self._put(entry, size, record.levelno)
+        except Exception:
+            self.handleError(record)
+        finally:
+            depth.calls = calls
+
+    def lost(self, reason: str) -> None:
+        """
+        Count a record that is lost before it is on the queue.
+        """
+        self._outbox.lost(reason)
+
+    def stats(self) -> DeliveryStats:
+        """
+        What became of the records, and where the others are.
+        """
+        return self._outbox.stats()
+
+    def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
+        """
+        Wait until what was logged is sent, or safe in the spool.
+
+        Args:
+            timeout: Seconds; None is 5.
+
+        Returns:
+            Whether it is.
+        """
+        shipment = self.__dict__.get("_shipment")
+        return shipment is None or shipment.flush(timeout)
+
+    def close(self, timeout: float | None = None) -> None:
+        """
+        Send what is left, and settle what cannot be sent.
+
+        Args:
+            timeout: Seconds; None is *close_timeout_seconds*.
+        """
+        shipment = self.__dict__.get("_shipment")
+        if shipment is not None:  # its constructor did not fail
+            shipment.close(timeout)
+        super().close()
+
+    def __repr__(self) -> str:
+        level = logging.getLevelName(self.level)
+        return f"<{type(self).__name__} {self._sink} ({level})>"
+
+
+def _weakly(method: Callable[[], bool]) -> Callable[[], bool]:
+    """
+    *method*, as long as there is its object.
+    """
+    reference = weakref.WeakMethod(method)
+
+    def call() -> bool:
+        found = reference()
+        return found is not None and found()
+
+    return call
+
+
+def spool_mode(spool: Any, spool_dir: Any, max_age_seconds: Any) -> str:
+    """
+    How a spool is used.
+
+    Args:
+        spool: ``off``, ``overflow`` or ``always``.
+
+        spool_dir: Its folder.
+
+        max_age_seconds: Has to be None where there is a spool.
+
+    Raises:
+        ConfigError: The three do not go together, or the folder is open to
+            others.
+    """
+    mode = options.choice("spool", spool, _SPOOLS)
+    if mode == "off":
+        if spool_dir:
+            raise ConfigError(
+                f"{shown('spool_dir', spool_dir)} without a spool",
+                fix='add spool="overflow" or spool="always"',
+            )
+        return mode
+    if not spool_dir:
+        raise ConfigError(
+            f"{shown('spool', spool)} without a folder",
+            fix='add spool_dir="…", a folder on a local disk',
+        )
+    if max_age_seconds not in (None, ""):
+        raise ConfigError(
+            f"{shown('max_age_seconds', max_age_seconds)} with a spool",
+            expected="records in a spool wait until they are sent",
+            fix="bound them by spool_max_bytes, or leave the spool off",
+        )
+    check_folder("spool_dir", os.fspath(spool_dir))
+    return mode

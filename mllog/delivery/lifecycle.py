@@ -1,0 +1,317 @@
+"""
+One end for all shippers: flush, shutdown, and the exit of the process.
+
+All of them drain at the same time and share one budget, so that a program with
+eight dead sinks ends as soon as one with one.  Nothing here needs a hook in
+the application, and no signal handler is installed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import math
+import os
+import sys
+import time
+import weakref
+from itertools import count
+from types import FrameType
+
+from .. import env, waiting
+from ..accounting import DeliveryStats, Stats
+from ..errors import ConfigError
+from ..forking import fork_safe_lock, tell_child
+from ..handling import every_handler
+from .outbox import Outbox
+from .worker import Worker
+
+__all__ = ["Shipment", "flush", "hook_exit", "shutdown", "stats"]
+
+_FLUSH_SECONDS = 5.0
+
+
+class Shipment:
+    """
+    An outbox and its worker, which may live longer than their handler.
+
+    ``dictConfig`` throws handlers away; what they accepted is still sent.
+
+    Args:
+        outbox: Where records wait.
+
+        worker: Who sends them.
+
+        close_timeout: Seconds that ``close`` waits.
+    """
+
+    def __init__(
+        self, outbox: Outbox, worker: Worker, close_timeout: float
+    ) -> None:
+        self.outbox = outbox
+        self.worker = worker
+        self._close_timeout = close_timeout
+        self._ending = fork_safe_lock()
+        worker.ended = self._ended
+        with _registry:
+            _shipments.add(self)
+        tell_child(self)
+
+    def forget_parent(self) -> None:
+        """
+        In a forked child: nobody has closed what it has not begun.
+        """
+        self.worker.close_by = math.inf
+        _closing.discard(self)
+
+    def begin(self) -> bool:
+        """
+        Start the worker: at the first record, or for one after ``close``.
+        """
+        if self.outbox.is_closed:
+            self.worker.close_by = time.monotonic() + self._close_timeout
+            _closing.add(self)
+        return self.worker.start()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """
+        Wait until what was accepted is sent, or safe on disk.
+
+        Under logging's module lock, as in ``dictConfig``, it does not wait.
+        """
+        deadline = _deadline(timeout, _FLUSH_SECONDS)
+        if self.worker.is_here or waiting.under_logging_lock():
+            self.outbox.nudge()
+            return self.outbox.is_empty
+        if waiting.is_exiting() and not self.worker.is_running:
+            return self.outbox.is_empty  # no thread: close sends it
+        return self.outbox.flush(deadline)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """
+        Send what is left, up to *timeout* seconds; settle the rest.
+
+        Under logging's module lock it leaves that to the worker.
+
+        Returns:
+            Whether all is settled.
+        """
+        if self.outbox.is_over:
+            return True
+        deadline = _deadline(timeout, self._close_timeout)
+        if waiting.under_logging_lock():  # a worker that nobody waits for
+            deadline = time.monotonic() + self._close_timeout
+        self.let_go(deadline)
+        if self.worker.is_here or waiting.under_logging_lock():
+            if self.outbox.is_empty and not self.worker.is_running:
+                self.finish(deadline)
+            return self.outbox.is_empty
+        self.finish(deadline)
+        return True
+
+    def let_go(self, deadline: float | None = None) -> None:
+        """
+        Take no more records; the worker has until *deadline* to send.
+        """
+        if deadline is None:
+            deadline = time.monotonic() + self._close_timeout
+        self.worker.close_by = min(self.worker.close_by, deadline)
+        _closing.add(self)
+        self.outbox.close()
+
+    def finish(self, deadline: float) -> None:
+        """
+        Wait for the worker, and settle what it leaves.
+        """
+        with self._ending:
+            if self.worker.is_running:
+                self.worker.join(deadline)
+                if self.worker.is_running:  # in the middle of a call
+                    self.worker.settle()
+            elif self.outbox.is_empty:
+                self.worker.settle()
+                self.worker.leave()
+            else:  # no thread can be started any more: send it here
+                self.worker.run()
+            self._ended()
+
+    def _ended(self) -> None:
+        _closing.discard(self)
+
+
+_registry = fork_safe_lock()
+_shipments: weakref.WeakSet[Shipment] = weakref.WeakSet()
+# Held strongly: closed, and not through yet.
+_closing: set[Shipment] = set()
+_exit_by = math.inf
+_shutdown = 0, -math.inf  # the id of a call's frame, and its end
+_hooked_process = 0
+
+
+def _deadline(timeout: float | None, default: float) -> float:
+    """
+    When a wait of *timeout* seconds that begins now has to end.
+    """
+    now = time.monotonic()
+    if timeout is not None:
+        by = now + timeout
+    elif (shutdown := _shutdown_in_progress()) is not None:
+        by = _end_of(shutdown, now)
+    else:
+        by = now + default
+    return max(now, min(by, _exit_by))
+
+
+def _shutdown_in_progress() -> FrameType | None:
+    """
+    The call of ``logging.shutdown`` that we are in: it takes handlers one by one.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") != "logging":
+        package = frame.f_globals.get("__package__") or ""
+        is_ours = package.partition(".")[0] == "mllog"
+        frame = frame.f_back if is_ours else None
+    if frame is None or frame.f_code is not logging.shutdown.__code__:
+        return None
+    return frame
+
+
+def _end_of(shutdown: FrameType, now: float) -> float:
+    """
+    When the time is over that one ``logging.shutdown`` has for all handlers.
+    """
+    global _shutdown
+    call, by = _shutdown
+    if call != id(shutdown) or now > by + 1.0:
+        by = now + _FLUSH_SECONDS
+    _shutdown = id(shutdown), by
+    return by
+
+
+def _everything() -> list[Shipment]:
+    with _registry:
+        return list({*_shipments, *_closing})
+
+
+# --- what applications call ---
+
+
+def stats() -> dict[str, Stats | DeliveryStats]:
+    """
+    What became of the records of every handler of mllog, by its name.
+
+    A handler without a name goes by its class, a second one of that class by
+    ``"SyslogHandler 2"``.
+    """
+    found: dict[str, Stats | DeliveryStats] = {}
+    for handler in every_handler():
+        known_as = name = handler.name or type(handler).__name__
+        for number in count(2):
+            if known_as not in found:
+                break
+            known_as = f"{name} {number}"
+        found[known_as] = handler.stats()
+    return found
+
+
+def flush(timeout: float | None = None) -> bool:
+    """
+    Wait until all that was logged is sent, written, or safe in a spool.
+
+    Args:
+        timeout: Seconds for all handlers together; None is 5.
+
+    Returns:
+        Whether it is; False if the time was over before.
+    """
+    for handler in every_handler():
+        if not isinstance(handler.stats(), DeliveryStats):
+            handler.flush()
+    return _flush_all(_deadline(timeout, _FLUSH_SECONDS))
+
+
+def _flush_all(deadline: float) -> bool:
+    shipments = _everything()
+    for shipment in shipments:  # all at the same time
+        shipment.outbox.nudge()
+    are_done = [
+        shipment.flush(max(0.0, deadline - time.monotonic()))
+        for shipment in shipments
+    ]
+    return all(are_done)
+
+
+def shutdown(timeout: float | None = None) -> bool:
+    """
+    Send what is left and close every handler of mllog.
+
+    A process that ends with ``os._exit`` calls this before; all others need
+    not, as logging does it at the exit.
+
+    Args:
+        timeout: Seconds for all handlers together; None is 5.
+
+    Returns:
+        Whether no record was left unsent.
+    """
+    deadline = _deadline(timeout, _FLUSH_SECONDS)
+    is_done = _flush_all(deadline)
+    for shipment in _everything():
+        shipment.let_go(deadline)
+    for shipment in _everything():
+        shipment.finish(deadline)
+    for handler in every_handler():
+        handler.close()
+    return is_done
+
+
+# --- the end of the process ---
+
+
+def _at_exit() -> None:
+    """
+    Before logging closes the handlers one by one, let all of them drain.
+    """
+    global _exit_by
+    if waiting.is_exiting():
+        return
+    waiting.begin_exit()
+    _exit_by = time.monotonic() + _exit_seconds()
+    _flush_all(_exit_by)
+    for shipment in list(_closing):
+        shipment.finish(_exit_by)
+
+
+def _exit_seconds() -> float:
+    try:
+        return float(env.EXIT_SECONDS)
+    except ConfigError as exc:
+        sys.stderr.write(f"mllog: {exc}\n")
+        return _FLUSH_SECONDS
+
+
+def hook_exit() -> None:
+    """
+    See to it that the end of this process is noticed.
+
+    Children of multiprocessing end with ``os._exit``, which skips atexit, but
+    they run finalizers.
+    """
+    global _hooked_process
+    if _hooked_process == os.getpid():
+        return
+    _hooked_process = os.getpid()
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing import util  # loaded already, in such a child
+
+        util.Finalize(None, _at_child_exit, exitpriority=0)
+
+
+def _at_child_exit() -> None:
+    _at_exit()
+    shutdown()
+
+
+# Registered after logging's own, so that it runs before.
+atexit.register(_at_exit)

@@ -1,0 +1,256 @@
+"""
+What is not sent yet, in three places, and how records move between them.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ..accounting import DeliveryStats
+from ..forking import fork_safe_lock
+from .backlog import Backlog
+from .batch import Batch
+from .bounds import Bounds
+from .counts import Counts
+from .queue import MemoryQueue
+
+__all__ = ["Stock"]
+
+_HIGH_WATER = 0.8
+_LOW_WATER = 0.5
+_NEVER = 1 << 62
+
+
+class Stock:
+    """
+    The batch in the worker's hands, the backlog on disk, the queue in memory.
+
+    They are in that order, and a record only moves towards the front, so that
+    none overtakes another.  Whoever calls a method holds ``lock``.
+
+    Args:
+        bounds: How much may wait.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.lock = fork_safe_lock()
+        self.bounds = bounds
+        #: What waits on disk; None without a spool.
+        self.backlog: Backlog | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """
+        Begin empty; the disk is another's business.
+        """
+        self.queue = MemoryQueue(self.bounds)
+        self.batch: Batch | None = None
+        self.counts = Counts()
+        self._spool_since: float | None = None
+
+    # --- towards the disk ---
+
+    def relieve(self) -> None:
+        """
+        Move what is above the high-water mark to disk.
+        """
+        if self.backlog is not None and self.queue.fullness >= _HIGH_WATER:
+            self.spill()
+
+    @property
+    def high_water(self) -> tuple[int, int]:
+        """
+        Records and bytes from which on it is time to :meth:`relieve`.
+        """
+        if self.backlog is None:
+            return _NEVER, _NEVER
+        return (
+            int(self.queue.most_records * _HIGH_WATER),
+            int(self.queue.most_bytes * _HIGH_WATER),
+        )
+
+    def spill(self, keep: float = _LOW_WATER) -> bool:
+        """
+        Move records to disk until *keep* of the queue is left in memory.
+
+        A batch from the queue that is on its way goes first: it is older.
+
+        Returns:
+            Whether the disk took them.
+        """
+        backlog, batch = self.backlog, self.batch
+        if backlog is None:
+            return False
+        if batch is not None and batch.spool is None and batch.left:
+            batch.spool = backlog.hold(batch.rest())
+            if batch.spool is None:
+                return False
+        return self.queue.move(backlog.store, keep)
+
+    # --- towards the worker ---
+
+    def ready_at(self, now: float, *, in_a_hurry: bool) -> float | None:
+        """
+        When the next batch is complete; None while nothing waits.
+        """
+        queue, bounds = self.queue, self.bounds
+        waits, since = len(queue), queue.oldest(now)
+        spool = None if self.backlog is None else self.backlog.next_spool()
+        if spool is None:
+            self._spool_since = None
+        else:
+            waits = spool.pending
+            since = self._spool_since = self._spool_since or now
+        if not waits:
+            return None
+        is_full = (
+            waits >= bounds.batch_records
+            or queue.bytes >= bounds.batch_bytes
+            or queue.is_nearly_full
+        )
+        return now if is_full or in_a_hurry else since + bounds.linger_seconds
+
+    def next_batch(self) -> Batch | None:
+        """
+        The oldest records, from now on in the worker's hands.
+        """
+        records, size = self.bounds.batch_records, self.bounds.batch_bytes
+        spool = None if self.backlog is None else self.backlog.next_spool()
+        if spool is None or self.backlog is None:
+            self.batch = self.queue.batch(records, size)
+        else:
+            entries = self.backlog.read(spool, records, size)
+            self.batch = Batch(entries, spool=spool)
+            if len(entries) == self.backlog.pending:
+                self._spool_since = None  # what comes next lingers again
+        if not self.batch.left:
+            self.batch = None
+        return self.batch
+
+    def settle(self, batch: Batch, records: int) -> int:
+        """
+        The next *records* of *batch* need no more; gives how many that are.
+        """
+        settled = min(records, batch.left)
+        batch.done += settled
+        if settled and batch.spool is not None and self.backlog is not None:
+            self.backlog.ack(batch.spool, settled)
+        if not batch.left and self.batch is batch:
+            self.batch = None
+        return settled
+
+    def put_back(self) -> None:
+        """
+        Take the batch out of the worker's hands, and put it in front again.
+        """
+        batch, self.batch = self.batch, None
+        if batch is None or not batch.left:
+            return
+        if batch.spool is None:
+            self.queue.give_back(batch)
+        else:
+            batch.spool.rewind()
+        batch.is_lost = True
+
+    def expire(self, now: float) -> int:
+        """
+        Give up what is too old; gives how many records.
+        """
+        age = self.bounds.max_age_seconds
+        if age is None:
+            return 0
+        expired = self.queue.expire(now - age)
+        batch = self.batch
+        if batch is not None and batch.spool is None:
+            expired += batch.expire(now - age)
+            if not batch.left:
+                self.batch = None
+        if expired:
+            self.counts.drop("expired", expired)
+        return expired
+
+    # --- numbers ---
+
+    @property
+    def is_unreadable(self) -> bool:
+        """
+        Whether the disk does not give what it has.
+        """
+        return self.backlog is not None and self.backlog.is_unreadable
+
+    @property
+    def waits(self) -> int:
+        """
+        Records that wait for the worker, or are in its hands.
+        """
+        on_disk = 0 if self.backlog is None else self.backlog.pending
+        return len(self.queue) + on_disk
+
+    @property
+    def first_in_memory(self) -> int:
+        """
+        The number of the oldest record that only memory holds.
+        """
+        batch = self.batch
+        if batch is None or batch.spool is not None or not batch.left:
+            return self.queue.first
+        return batch.first + batch.done
+
+    @property
+    def is_in_memory(self) -> bool:
+        """
+        Whether a record waits that only memory holds.
+        """
+        if self.queue.items:
+            return True
+        batch = self.batch
+        return batch is not None and batch.spool is None and batch.left > 0
+
+    @property
+    def is_on_disk(self) -> bool:
+        """
+        Whether a record waits on disk.
+        """
+        return self.backlog is not None and self.backlog.pending > 0
+
+    def stats(self) -> DeliveryStats:
+        """
+        The counts at this instant.
+        """
+        counts, queue, backlog = self.counts, self.queue, self.backlog
+        batch = self.batch
+        in_flight = 0 if batch is None else batch.left
+        dropped = dict(counts.dropped)
+        spooled = 0
+        if backlog is not None:
+            for reason, count in backlog.dropped().items():
+                dropped[reason] = dropped.get(reason, 0) + count
+            is_from_disk = batch is not None and batch.spool is not None
+            spooled = backlog.pending + backlog.left
+            spooled -= in_flight if is_from_disk else 0
+        now = time.monotonic()
+        oldest = queue.oldest(now)
+        if batch is not None and batch.left and batch.stamps:
+            oldest = min(oldest, batch.stamps[batch.done])
+        return DeliveryStats(
+            accepted=counts.accepted,
+            sent=counts.sent,
+            dropped={key: dropped[key] for key in dropped if dropped[key]},
+            queued=len(queue),
+            in_flight=in_flight,
+            spooled=spooled,
+            dead_lettered=counts.dead_lettered,
+            queued_bytes=queue.bytes,
+            spooled_bytes=0 if backlog is None else backlog.bytes,
+            oldest_seconds=now - oldest,
+            adopted=0 if backlog is None else backlog.adopted,
+            retried=counts.retried,
+            truncated=counts.truncated,
+            suppressed=counts.suppressed,
+            skipped=counts.skipped,
+            unspooled=counts.unspooled,
+            torn=0 if backlog is None else backlog.torn,
+            batches=counts.batches,
+            send_seconds=counts.send_seconds,
+            last_success=counts.last_success,
+        )

@@ -1,0 +1,300 @@
+"""
+The thread that sends: batches out of an outbox, through a transport.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+
+from .. import waiting
+from ..forking import tell_child
+from ..reports import Reports
+from .batch import Batch
+from .guard import mark_as_ours
+from .letters import DeadLetters
+from .outbox import Outbox
+from .retry import Backoff, Fault, Verdict
+from .transport import PartlySentError, Transport
+
+__all__ = ["Worker"]
+
+_CLOSING_PAUSE_SECONDS = 0.25
+_SAY_AFTER_ATTEMPTS = 2
+
+
+class Worker:
+    """
+    Sends what an outbox has, and tries again what fails.
+
+    What it does is the same in its thread and, where no thread can be started
+    any more, in whoever closes the handler.
+
+    Args:
+        outbox: Where records come from.
+
+        transport: The way to the sink.
+
+        reports: Where trouble is told.
+
+        send_timeout: Seconds that one attempt may take.
+
+        longest_wait: Bound of the wait between attempts, in seconds.
+
+        dead_letters: Where records go that the sink refuses; None drops them.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        transport: Transport,
+        reports: Reports,
+        *,
+        send_timeout: float = 30.0,
+        longest_wait: float = 30.0,
+        dead_letters: DeadLetters | None = None,
+    ) -> None:
+        self._outbox = outbox
+        self._transport = transport
+        self._reports = reports
+        self._send_timeout = send_timeout
+        self._longest_wait = longest_wait
+        self._dead_letters = dead_letters
+        #: Called when it has let go of the sink.
+        self.ended: Callable[[], None] = lambda: None
+        #: By ``time.monotonic()``, when it has to have ended.
+        self.close_by = math.inf
+        self.forget_parent()
+        tell_child(self)
+
+    def forget_parent(self) -> None:
+        """
+        In a forked child: there is no thread.
+        """
+        self._thread: threading.Thread | None = None
+        self._is_open = False
+        self._backoff = Backoff(self._longest_wait)
+        self._outage = _Outage(self._reports)
+
+    # --- the thread ---
+
+    def start(self) -> bool:
+        """
+        Begin to send, in a thread; False where none can be had.
+        """
+        thread = threading.Thread(
+            target=self._run_after,
+            args=(self._thread,),
+            name="mllog-worker",
+            daemon=True,
+        )
+        before, self._thread = self._thread, thread
+        try:
+            thread.start()
+        except RuntimeError as exc:  # too many, or the interpreter ends
+            self._thread = before
+            if not waiting.is_exiting():
+                self._reports.fault(exc)
+            return False
+        return True
+
+    @property
+    def is_running(self) -> bool:
+        """
+        Whether there is a thread.
+        """
+        thread = self._thread
+        return thread is not None and thread.is_alive()
+
+    @property
+    def is_here(self) -> bool:
+        """
+        Whether this is its thread.
+        """
+        return threading.current_thread() is self._thread
+
+    def join(self, deadline: float) -> None:
+        """
+        Wait for the end of the thread, until *deadline*.
+        """
+        thread = self._thread
+        if thread is not None and not self.is_here:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def run(self) -> None:
+        """
+        Send until the outbox is closed and empty, or until ``close_by``.
+        """
+        try:
+            with mark_as_ours():
+                self._outbox.look_around()
+                if not self._send_all():
+                    self.settle()
+                self.leave()
+        except BaseException as exc:  # a bug, or no memory: not the end of it
+            self._is_open = False
+            self._outbox.release()
+            self._reports.fault(exc)
+
+    def _run_after(self, before: threading.Thread | None) -> None:
+        """
+        One thread at a time has the transport.
+        """
+        if before is not None and before.is_alive():
+            before.join()
+        del before
+        self.run()
+
+    def settle(self) -> None:
+        """
+        Give up what was not sent, for the time is over.
+        """
+        unsent = self._outbox.finish()
+        if unsent:
+            were = "record was" if unsent == 1 else "records were"
+            self._reports.say(
+                f"{unsent} {were} not sent before the close: lost"
+            )
+
+    def leave(self) -> None:
+        """
+        Let go of the sink.
+        """
+        self._is_open = False
+        try:
+            deadline = time.monotonic() + self._send_timeout
+            self._transport.close(min(self.close_by, deadline))
+        except Exception as exc:
+            self._reports.fault(exc)
+        self.ended()
+
+    def _send_all(self) -> bool:
+        """
+        Send what there is; False where the time is over before.
+        """
+        while True:
+            batch = self._outbox.take()
+            if batch is None:
+                return True
+            self._backoff.reset()
+            if not self._send(batch):
+                return False
+
+    # --- a batch ---
+
+    def _send(self, batch: Batch) -> bool:
+        """
+        Send all of *batch*; False where the time is over before.
+        """
+        most = len(batch.entries)
+        while batch.left:
+            if time.monotonic() >= self.close_by:
+                return False
+            most = min(most, batch.left)
+            error = self._attempt(batch, most)
+            if error is None:
+                most = len(batch.entries)
+                continue
+            verdict = self._transport.classify(error)
+            if verdict.fault is not Fault.POISON:
+                if self._outbox.is_closed and self._outbox.has_disk:
+                    return False  # safe there, and nobody has to wait
+                self._wait(batch, error, verdict)
+            elif most > 1:
+                most //= 2
+            else:
+                self._refuse(batch, error)
+                most = len(batch.entries)
+        return True
+
+    def _attempt(self, batch: Batch, most: int) -> BaseException | None:
+        """
+        Send the next *most* records; gives what went wrong.
+        """
+        began = time.monotonic()
+        deadline = min(began + self._send_timeout, self.close_by)
+        try:
+            if not self._is_open:
+                self._transport.open(deadline)
+                self._is_open = True
+            self._transport.send(batch.events(most), deadline)
+        except PartlySentError as exc:
+            arrived = batch.records_in(exc.acknowledged)
+            if arrived:
+                self._arrived(batch, arrived, began)
+            return exc.__cause__ or exc
+        except Exception as exc:
+            return exc
+        self._arrived(batch, most, began)
+        return None
+
+    def _arrived(self, batch: Batch, records: int, began: float) -> None:
+        seconds = time.monotonic() - began
+        self._outbox.settle(batch, records, "sent", seconds)
+        self._backoff.reset()
+        self._outage.ends()
+
+    def _wait(
+        self, batch: Batch, error: BaseException, verdict: Verdict
+    ) -> None:
+        self._is_open = False
+        self._outbox.failed(batch)
+        self._outage.goes_on(error, verdict)
+        seconds = self._backoff.wait(verdict)
+        if self._outbox.is_closed or waiting.is_exiting():
+            left = self.close_by - time.monotonic()
+            seconds = min(seconds, _CLOSING_PAUSE_SECONDS, max(left, 0.0))
+        self._outbox.pause(seconds)
+
+    def _refuse(self, batch: Batch, error: BaseException) -> None:
+        """
+        The sink will never take this record: keep it for people, or drop it.
+        """
+        kept = self._dead_letters is not None and self._dead_letters.add(
+            batch.entries[batch.done], error
+        )
+        outcome = "dead_lettered" if kept else "rejected"
+        self._outbox.settle(batch, 1, outcome)
+        self._reports.fault(error)
+
+
+class _Outage:
+    """
+    What is told of a sink that is away: that it is, and that it is back.
+    """
+
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
+        self._attempts = 0
+        self._began = 0.0
+        self._is_said = False
+
+    def goes_on(self, error: BaseException, verdict: Verdict) -> None:
+        """
+        Another attempt failed.
+        """
+        if not self._attempts:
+            self._began = time.monotonic()
+        self._attempts += 1
+        # a connection that broke, and is there again at once, is no news
+        needs_people = verdict.fault is Fault.AUTH
+        if self._attempts < _SAY_AFTER_ATTEMPTS and not needs_people:
+            return
+        if not self._is_said:
+            self._is_said = True
+            self._reports.say(
+                f"cannot send: {str(error) or type(error).__name__}\n"
+                "  records wait, and are sent when it works again"
+            )
+
+    def ends(self) -> None:
+        """
+        An attempt worked.
+        """
+        if self._is_said and not waiting.is_exiting():
+            seconds = time.monotonic() - self._began
+            self._reports.say(f"sends again, after {seconds:.1f} s")
+        self._attempts = 0
+        self._is_said = False
