@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .config import preset as preset
     from .context import bind as bind
     from .context import timed as timed
+    from .delivery.lifecycle import flush as flush
+    from .delivery.lifecycle import shutdown as shutdown
+    from .delivery.lifecycle import stats as stats
     from .errors import ConfigError as ConfigError
     from .errors import MissingPackageError as MissingPackageError
     from .errors import MllogError as MllogError
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     )
     from .handlers.latency_csv import LatencyCSVHandler as LatencyCSVHandler
     from .handlers.rich import RichHandler as RichHandler
+    from .handlers.syslog import SyslogHandler as SyslogHandler
     from .payloads import Payload as Payload
 
 __all__ = [
@@ -52,13 +56,17 @@ __all__ = [
     "Payload",
     "RichFormatter",
     "RichHandler",
+    "SyslogHandler",
     "TextFormatter",
     "TimestampedRotatingFileHandler",
     "__version__",
     "bind",
     "configure",
     "extra",
+    "flush",
     "preset",
+    "shutdown",
+    "stats",
     "timed",
 ]
 
@@ -76,12 +84,16 @@ _HOMES = {
     "Payload": "payloads",
     "RichFormatter": "formatters.rich",
     "RichHandler": "handlers.rich",
+    "SyslogHandler": "handlers.syslog",
     "TextFormatter": "formatters.text",
     "TimestampedRotatingFileHandler": "handlers.file",
     "bind": "context",
     "configure": "config",
     "extra": "fields",
+    "flush": "delivery.lifecycle",
     "preset": "config",
+    "shutdown": "delivery.lifecycle",
+    "stats": "delivery.lifecycle",
     "timed": "context",
 }
 

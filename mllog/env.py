@@ -33,12 +33,24 @@ def _days(option: str, value: Any) -> float | None:
     return None if value in ("", None) else options.number(option, value)
 
 
+def _seconds(option: str, value: Any) -> float:
+    return options.number(option, value, above=-1)
+
+
 def _piped(option: str, value: Any) -> str:
     return options.choice(option, value, ("json", "text"))
 
 
 def _schedule(_option: str, value: Any) -> str | None:
     return value or None
+
+
+def _path(_option: str, value: Any) -> str | None:
+    return value or None
+
+
+def _spool(option: str, value: Any) -> str:
+    return options.choice(option, value, ("off", "overflow", "always"))
 
 
 @dataclass(frozen=True)
@@ -113,6 +125,32 @@ SETTINGS = {
             "MAX_AGE_DAYS", "", _days, "age at which rotated files are deleted"
         ),
         Setting("COMPRESS", "false", options.boolean, "gzip rotated files"),
+        Setting(
+            "SYSLOG_ADDRESS",
+            "localhost:514",
+            options.text,
+            "syslog server: host:514 (UDP), tcp://host:514, tls://host:6514",
+        ),
+        Setting("SYSLOG_FACILITY", "user", options.text, "facility of syslog"),
+        Setting(
+            "SYSLOG_CA_FILE",
+            "",
+            _path,
+            "authorities that sign the server's certificate, as a PEM file",
+        ),
+        Setting(
+            "SPOOL",
+            "off",
+            _spool,
+            "what goes to disk before it is sent: off, overflow, always",
+        ),
+        Setting("SPOOL_DIR", "", _path, "folder of the spool"),
+        Setting(
+            "EXIT_SECONDS",
+            "5",
+            _seconds,
+            "time that all network handlers have together at the exit",
+        ),
     )
 }
 

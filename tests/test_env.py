@@ -30,6 +30,12 @@ def environment(monkeypatch):
         ("BACKUP_COUNT", "3", 10, 3),
         ("MAX_AGE_DAYS", "0.5", None, 0.5),
         ("COMPRESS", "yes", False, True),
+        ("SYSLOG_ADDRESS", "tls://a:6514", "localhost:514", "tls://a:6514"),
+        ("SYSLOG_FACILITY", "local0", "user", "local0"),
+        ("SYSLOG_CA_FILE", "ca.pem", None, "ca.pem"),
+        ("SPOOL", "overflow", "off", "overflow"),
+        ("SPOOL_DIR", "/var/spool/app", None, "/var/spool/app"),
+        ("EXIT_SECONDS", "0", 5.0, 0.0),
     ],
 )
 def test_setting_has_a_default_and_is_parsed(
@@ -62,6 +68,12 @@ def test_table_is_what_is_tested_here():
         "BACKUP_COUNT",
         "MAX_AGE_DAYS",
         "COMPRESS",
+        "SYSLOG_ADDRESS",
+        "SYSLOG_FACILITY",
+        "SYSLOG_CA_FILE",
+        "SPOOL",
+        "SPOOL_DIR",
+        "EXIT_SECONDS",
     }
 
 
@@ -75,6 +87,9 @@ def test_table_is_what_is_tested_here():
         ("BACKUP_COUNT", "-1"),
         ("MAX_AGE_DAYS", "0"),
         ("COMPRESS", "maybe"),
+        ("SYSLOG_ADDRESS", ""),
+        ("SPOOL", "on"),
+        ("EXIT_SECONDS", "-1"),
     ],
 )
 def test_setting_wrong_value_names_the_variable(name, text, monkeypatch):

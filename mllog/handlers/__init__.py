@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     )
     from .latency_csv import LatencyCSVHandler as LatencyCSVHandler
     from .rich import RichHandler as RichHandler
+    from .syslog import SyslogHandler as SyslogHandler
 
 __all__ = [
     "ConsoleHandler",
     "LatencyCSVHandler",
     "RichHandler",
+    "SyslogHandler",
     "TimestampedRotatingFileHandler",
 ]
 
@@ -28,6 +30,7 @@ _HOMES = {
     "ConsoleHandler": "console",
     "LatencyCSVHandler": "latency_csv",
     "RichHandler": "rich",
+    "SyslogHandler": "syslog",
     "TimestampedRotatingFileHandler": "file",
 }
 
