@@ -2,18 +2,30 @@
 Write the tables of the reference pages from the code they describe.
 
 Run it with ``.venv/bin/python docs/tables.py`` after a change of the
-vocabulary or the settings; a test compares.
+vocabulary, the settings, or the options of a handler; a test compares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import mllog
+from mllog.accounting import DeliveryStats
+from mllog.delivery.handler import ShippingHandler
 from mllog.env import SETTINGS
 from mllog.fields import VOCABULARY
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+# Options whose annotation is Any
+_KINDS = {
+    "address": "text or list",
+    "filters": "list",
+    "formatter_options": "mapping",
+    "socktype": "text or number",
+}
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
 
 
@@ -48,6 +60,88 @@ def settings() -> str:
     )
 
 
+def delivery() -> str:
+    """
+    The options of shippers, those of SyslogHandler, and the counts of both.
+    """
+    shared = _options(ShippingHandler)
+    own = _options(mllog.SyslogHandler)
+    counts = _arguments(DeliveryStats)
+    head = ("option", "type", "unit", "default", "meaning")
+    return (
+        "## Options of every handler that sends over a network\n\n"
+        + _table(head, shared)
+        + "\n## Options of SyslogHandler\n\n"
+        + "It takes those above as well.\n\n"
+        + _table(head, own)
+        + "\n## Counts\n\n"
+        + "`handler.stats()` gives them, and `mllog.stats()` for every handler.\n\n"
+        + _table(
+            ("count", "meaning"),
+            ((f"`{name}`", meaning) for name, meaning in counts.items()),
+        )
+    )
+
+
+def _options(handler: type) -> Iterator[tuple[str, ...]]:
+    """
+    What *handler* itself takes: its signature, explained by its docstring.
+    """
+    meanings = _arguments(handler)
+    parameters = inspect.signature(handler.__init__).parameters
+    for name, parameter in list(parameters.items())[1:]:
+        if parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        yield (
+            f"`{name}`",
+            _kind(name, str(parameter.annotation)),
+            _unit(name),
+            f"`{parameter.default!r}`".replace("'", '"'),
+            meanings[name],
+        )
+
+
+def _kind(name: str, annotation: str) -> str:
+    """
+    What may be given, in a word.
+    """
+    if name in _KINDS:
+        return _KINDS[name]
+    if name.endswith("_bytes"):
+        return "size"
+    if "PathLike" in annotation:
+        return "path"
+    known = {"str": "text", "int": "number", "float": "number", "bool": "bool"}
+    known["Mapping[Any, Any]"] = "mapping"
+    words = [known[each] for each in annotation.split(" | ") if each in known]
+    if words[0] in ("number", "bool"):  # as text too, for INI files
+        return words[0]
+    return " or ".join(dict.fromkeys(words))
+
+
+def _unit(name: str) -> str:
+    ending = name.rpartition("_")[2]
+    return {"timeout": "seconds"}.get(name) or (
+        ending if ending in ("seconds", "bytes", "records") else ""
+    )
+
+
+def _arguments(documented: type) -> dict[str, str]:
+    """
+    The arguments that a docstring explains, in Markdown.
+    """
+    text = inspect.getdoc(documented) or ""
+    _, _, text = text.partition("\nArgs:\n")
+    section = re.split(r"(?m)^(?=\S)", text)[0]
+    found = re.findall(r"(?ms)^    (\w+): (.*?)(?=^    \w+: |\Z)", section)
+    return {name: _in_markdown(meaning) for name, meaning in found}
+
+
+def _in_markdown(text: str) -> str:
+    text = re.sub(r":\w+:`[.\w]*?(\w+)`", r"`\1`", " ".join(text.split()))
+    return text.replace("``", "`").replace("|", "\\|")
+
+
 def with_table(page: str, table: str) -> str:
     """
     *page* with *table* between its two marks.
@@ -63,7 +157,11 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-TABLES = {"fields.md": fields, "settings.md": settings}
+TABLES = {
+    "delivery.md": delivery,
+    "fields.md": fields,
+    "settings.md": settings,
+}
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ def preset(name: str, **settings: Any) -> dict[str, Any]:
     A preset as a dict for ``logging.config.dictConfig``.
 
     Args:
-        name: ``console``, ``files``, ``training`` or ``inference``.
+        name: ``console``, ``files``, ``training``, ``inference`` or
+            ``syslog``.
 
         settings: Values for what the preset otherwise takes from the
             environment, in lower case: ``directory="/var/log/model"``.

@@ -430,6 +430,266 @@ def test_check_of_right_formatter_finds_nothing(formatter):
     assert [] == config.check(make(handler, formatters={"f": formatter}))
 
 
+# --- handlers that send over a network ---
+
+SYSLOG = "mllog.SyslogHandler"
+SENDS_OPEN = {"class": SYSLOG, "address": "tcp://log.example"}
+SPOOLED = {"spool": "overflow", "spool_dir": "{folder}/spool"}
+
+
+def filled(handler, tmp_path):
+    """
+    *handler* with the test's folder in its values.
+    """
+    return {
+        key: value.replace("{folder}", str(tmp_path))
+        if isinstance(value, str)
+        else value
+        for key, value in handler.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("address", "htp://a:1", "unknown scheme"),
+        ("address", ["a", 70_000], "1 to 65535"),
+        ("socktype", "udp", "contradicts"),
+        ("facility", "locl0", "write local0"),
+        ("rfc", 5425, "5424"),
+        ("fields", "jsn", "write json"),
+        ("level_severities", {"AUDIT": "notce"}, "write notice"),
+        ("enterprise_id", "me", "32473"),
+        ("sequence_id", "perhaps", "true or false"),
+        ("max_message_bytes", 100, "480"),
+        ("framing", "lf", "octet-counting"),
+        ("timeout", "soon", "number"),
+        ("overflow", "drop_old", "write drop_oldest"),
+        ("block_seconds", -1, "number"),
+        ("max_queue_records", 0, "1 or more"),
+        ("max_queue_bytes", "2KiB", "holds at least one record"),
+        ("max_record_bytes", "2XB", "10MB"),
+        ("batch_records", "all", "1 or more"),
+        ("batch_bytes", 12, "1KiB"),
+        ("linger_seconds", "x", "number"),
+        ("max_age_seconds", "old", "number"),
+        ("send_timeout_seconds", 0, "number"),
+        ("retry_max_seconds", "x", "number"),
+        ("close_timeout_seconds", -1, "number"),
+        ("spool", "on", "overflow"),
+        ("spool", "always", "add spool_dir"),
+        ("spool_dir", "{folder}", "without a spool"),
+        ("spool_max_bytes", "much", "10MB"),
+        ("spool_fsync", "yes", "interval"),
+        ("ca_file", "ca.pem", "has no TLS"),
+        ("key_password", "hunter2", "has no TLS"),
+        ("adress", "a", "write address"),
+    ],
+)
+def test_check_of_wrong_syslog_option_says_place_and_fix(
+    option, value, said, tmp_path
+):
+    """
+    Each option of SyslogHandler is read as its constructor reads it.
+    """
+    handler = filled({**SENDS_OPEN, option: value}, tmp_path)
+
+    found = config.check(make(handler))
+
+    finding = only(found)
+    places = {"handlers.h." + each for each in (option, "address")}
+    assert "error" == finding.severity and finding.place in places
+    assert said in str(finding) and "hunter2" not in str(finding)
+    with pytest.raises(ValueError):
+        logging.config.dictConfig(make(handler))
+
+
+def test_check_of_many_wrong_syslog_options_finds_each():
+    """
+    The first mistake of a handler does not hide the others.
+    """
+    wrong = {"facility": "x", "fields": "y", "overflow": "z", "rfc": "1"}
+
+    found = config.check(make({**SENDS_OPEN, **wrong}))
+
+    assert [f"handlers.h.{option}" for option in sorted(wrong)] == sorted(
+        each.place for each in found
+    )
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        {},
+        {"address": ["a", 514], "socktype": "ext://socket.SOCK_STREAM"},
+        {"address": "cfg://x.y", "ca_file": "ca.pem"},
+        {"address": "/dev/log", "ca_file": "", "spool_dir": "", "timeout": ""},
+        {"facility": 3, "rfc": 3164, "fields": "text", "sequence_id": False},
+        {"address": "tcp://a", "framing": "newline", "linger_seconds": 0},
+        {"address": "tls://a", **SPOOLED, "max_age_seconds": None},
+        {"fields": "json", "formatter": "j"},
+        {"max_queue_bytes": "8KiB", "max_record_bytes": "2KiB"},
+        {"max_queue_bytes": "8KiB", "max_record_bytes": "cfg://x.y"},
+        {"dead_letter_file": "{folder}/letters.jsonl"},
+    ],
+)
+def test_check_of_right_syslog_options_finds_nothing(handler, tmp_path):
+    """
+    What the constructor takes, and what is only known later, is no finding.
+    """
+    found = config.check(
+        make(
+            filled({"class": SYSLOG, **handler}, tmp_path),
+            formatters={"j": {"()": "mllog.JSONFormatter"}}
+            if "formatter" in handler
+            else {},
+            x={"y": "cfg://x.z", "z": 1},
+        )
+    )
+
+    assert [] == [each for each in found if "x" != each.place]
+
+
+@pytest.mark.parametrize(
+    ("handler", "option", "said"),
+    [
+        ({**SPOOLED, "max_age_seconds": 9}, "max_age_seconds", "with a spool"),
+        (
+            {"spool": "overflow", "spool_dir": "{folder}/open"},
+            "spool_dir",
+            "written by others",
+        ),
+        (
+            {"spool": "overflow", "spool_dir": "{folder}/file/spool"},
+            "spool_dir",
+            "is no folder",
+        ),
+        (
+            {"address": "tls://a", "key_file": __file__},
+            "key_file",
+            "add cert_file",
+        ),
+        (
+            {"address": "tls://a", "ca_file": "{folder}/open"},
+            "ca_file",
+            "cannot be read",
+        ),
+    ],
+)
+def test_check_of_options_that_do_not_go_together_is_an_error(
+    handler, option, said, tmp_path
+):
+    """
+    A spool and the files of TLS are looked at, and nothing is made.
+    """
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "file").touch()
+
+    found = config.check(make(filled({**SENDS_OPEN, **handler}, tmp_path)))
+
+    finding = only(found)
+    assert ("error", f"handlers.h.{option}") == (
+        finding.severity,
+        finding.place,
+    )
+    assert said in str(finding)
+    assert not (tmp_path / "spool").exists()
+
+
+@pytest.mark.parametrize(
+    ("handler", "option", "said"),
+    [
+        (
+            {"spool": "always", "spool_dir": "{folder}/spool"},
+            "spool",
+            "UDP has no receipts",
+        ),
+        ({"framing": "newline"}, "framing", "no effect"),
+        ({"address": "tls://a", "verify": "no"}, "verify", "whoever answers"),
+        (
+            {"address": "tls://a", "ca_file": "{folder}/none.pem"},
+            "ca_file",
+            "nothing is sent until it is",
+        ),
+        (
+            {"dead_letter_file": "{folder}/none/letters"},
+            "dead_letter_file",
+            "is dropped",
+        ),
+        ({"formatter": "j"}, "", '"fields": "json"'),
+        (
+            {
+                "class": "logging.handlers.SysLogHandler",
+                "address": ["a", 514],
+                "socktype": "ext://socket.SOCK_STREAM",
+            },
+            "socktype",
+            "mllog.SyslogHandler, which takes its arguments",
+        ),
+    ],
+)
+def test_check_of_syslog_that_runs_but_not_as_meant_warns(
+    handler, option, said, tmp_path
+):
+    """
+    What is promised in vain, or sent twice or unread, is a warning.
+    """
+    found = config.check(
+        make(
+            filled({"class": SYSLOG, **handler}, tmp_path),
+            formatters={"j": {"()": "mllog.JSONFormatter"}}
+            if "formatter" in handler
+            else {},
+        )
+    )
+
+    finding = only(found)
+    assert ("warning", f"handlers.h.{option}".rstrip(".")) == (
+        finding.severity,
+        finding.place,
+    )
+    assert said in str(finding)
+
+
+def test_check_of_stdlib_syslog_over_tcp_in_ini_warns(tmp_path):
+    """
+    A constant of socket is known in INI too, as fileConfig evaluates it.
+    """
+    found = config.check(
+        ini(
+            tmp_path,
+            "class = handlers.SysLogHandler\n"
+            'args = (("a", 514), 1, handlers.socket.SOCK_STREAM)',
+        )
+    )
+
+    assert "never" not in str(only(found))
+    assert "not made again" in str(only(found))
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="dictConfig takes handlers from 3.12 on"
+)
+def test_check_of_queue_before_shipper_says_that_it_is_needless():
+    """
+    A shipper has a queue and a thread of its own.
+    """
+    found = config.check(
+        make(
+            handlers={
+                "h": {
+                    "class": "logging.handlers.QueueHandler",
+                    "handlers": ["s"],
+                },
+                "s": {"class": SYSLOG},
+            }
+        )
+    )
+
+    assert "needless" in str(only(found))
+
+
 # --- wiring ---
 
 

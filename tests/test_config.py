@@ -6,13 +6,17 @@ import json
 import logging
 import logging.config
 import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 import mllog
 from mllog import config
 
-PRESETS = ["console", "files", "inference", "training"]
+PRESETS = ["console", "files", "inference", "syslog", "training"]
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +25,19 @@ def environment(monkeypatch, tmp_path):
         if name.startswith("MLLOG_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def server(environment, monkeypatch):
+    """
+    A syslog server for the preset that sends to one.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(10)
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("MLLOG_SYSLOG_ADDRESS", address)
+        yield server
 
 
 def test_preset_names_are_the_files():
@@ -49,6 +66,50 @@ def test_preset_is_valid_for_dictconfig(name, tmp_path):
     if given:
         found = list((tmp_path / "d").iterdir())
         assert any(b"hello" in each.read_bytes() for each in found)
+
+
+def test_preset_syslog_sends_to_the_address_of_the_environment(server):
+    """
+    A record arrives as a message of the facility and with its fields.
+    """
+    mllog.configure("syslog", syslog_facility="local0")
+    logging.getLogger("app").error("hello", extra={"loss": 0.5})
+    assert mllog.flush(10)
+
+    message = server.recv(4096)
+    assert message.startswith(b"<131>1 ")
+    assert b'loss="0.5"' in message and message.endswith(b" hello")
+
+
+@pytest.mark.parametrize("url", ["", "tcp://"])
+def test_preset_syslog_without_a_server_says_so_and_goes_on(url):
+    """
+    With nobody at the address the program ends well, and says it once.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+    code = (
+        "import logging, mllog; mllog.configure('syslog');"
+        "logging.info('first'); logging.info('second'); print('done')"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(mllog.__file__).parents[1]),
+            "MLLOG_SYSLOG_ADDRESS": f"{url}127.0.0.1:{port}",
+            "MLLOG_EXIT_SECONDS": "1.5",
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert (0, "done\n") == (done.returncode, done.stdout)
+    assert 1 == done.stderr.count("cannot send: ")
+    assert "refused" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("name", PRESETS)

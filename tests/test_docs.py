@@ -246,6 +246,23 @@ def test_page_commands_exist(page):
         assert extra in extras, extra
 
 
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_page_names_only_tests_that_exist(page):
+    """
+    A test that is named as holding a promise is there, under that name.
+    """
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", text))
+    if not named:
+        return
+    there = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        code = path.read_text(encoding="utf-8")
+        there.update(re.findall(r"^def (test_\w+)", code, re.MULTILINE))
+
+    assert named <= there
+
+
 def test_readme_is_not_longer_than_120_lines():
     """
     The README can be read in one go.

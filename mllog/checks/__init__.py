@@ -70,5 +70,12 @@ def check(
         parts.check(part, report)
     wiring.check(setup, report)
     files.check(setup, report)
+    if any(
+        part.is_a("ShippingHandler", "SysLogHandler")
+        for part in setup.handlers.values()
+    ):
+        from . import shipping  # not at import: it loads sockets and TLS
+
+        shipping.check(setup, report)
     environment.check_distribution(report)
     return report.findings()

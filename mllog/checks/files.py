@@ -13,7 +13,7 @@ from ..rotation import log_path
 from .findings import Report
 from .model import Part, Setup
 
-__all__ = ["check"]
+__all__ = ["check", "check_making"]
 
 _OURS = "mllog.TimestampedRotatingFileHandler"
 _EFFECTIVE: Mapping[str, Any] = (
@@ -76,14 +76,21 @@ def _check_folder(handler: Part, path: str, report: Report) -> None:
             f"make it, or write {_OURS}",
         )
     else:
-        _check_making(folder, place, report)
+        check_making(folder, place, report)
 
 
-def _check_making(
+def check_making(
     folder: str, place: tuple[str | int, ...], report: Report
 ) -> None:
     """
     Report a folder that mllog's handlers could not make.
+
+    Args:
+        folder: The folder.
+
+        place: Where the configuration names it.
+
+        report: Takes what is found.
     """
     above = folder
     while not os.path.lexists(above) and os.path.dirname(above) != above:

@@ -5,6 +5,7 @@ Read the Python in ``args`` and ``kwargs`` of INI files, and never run it.
 from __future__ import annotations
 
 import ast
+import socket
 import warnings
 from typing import Any, Final
 
@@ -18,6 +19,11 @@ __all__ = ["CODE", "read"]
 CODE: Final = Unknown()
 
 _STREAMS = ("sys.stdout", "sys.stderr")
+# as fileConfig can name them: it evaluates among the names of logging
+_CONSTANTS = {
+    f"handlers.socket.{kind.name}": kind
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+}
 
 
 def read(text: str) -> Any:
@@ -50,4 +56,7 @@ def _value(node: ast.expr) -> Any:
         keys = [_value(key) if key else CODE for key in node.keys]
         if all(isinstance(key, str) for key in keys):
             return dict(zip(keys, map(_value, node.values), strict=True))
-    return UNKNOWN if ast.unparse(node) in _STREAMS else CODE
+    text = ast.unparse(node)
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    return UNKNOWN if text in _STREAMS else CODE

@@ -5,6 +5,7 @@ What a configuration sets up, in one form for ``dictConfig`` and INI.
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -33,6 +34,10 @@ Kind = Literal["handlers", "formatters", "filters"]
 
 _PROTOCOL = re.compile(r"(?:ext|cfg)://.*", re.DOTALL)
 _SETTING = re.compile(r"ext://mllog\.env\.([A-Z_]+)")
+_CONSTANTS = {
+    f"ext://socket.{kind.name}": kind
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+}
 
 
 class Unknown:
@@ -49,6 +54,8 @@ def value_of(value: Any) -> Any:
     What an option will be given, or UNKNOWN.
     """
     if isinstance(value, str) and _PROTOCOL.fullmatch(value):
+        if value in _CONSTANTS:
+            return _CONSTANTS[value]
         match = _SETTING.fullmatch(value)
         if not match or match[1] not in env.SETTINGS:
             return UNKNOWN

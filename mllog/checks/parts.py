@@ -105,8 +105,9 @@ def _advice(part: Part, option: str, near: str) -> str:
 
 
 def _check_values(part: Part, report: Report) -> None:
-    for option in part.options:
-        _check_value(option, part, report)
+    if not part.is_a("ShippingHandler"):  # shipping looks at all of them
+        for option in part.options:
+            _check_value(option, part, report)
     if part.kind == "formatters":
         _check_format(part, report)
 

@@ -77,7 +77,18 @@ def _check_delay(handler: Part, setup: Setup, report: Report) -> None:
     targets = [setup.handlers.get(each.name) for each in handler.targets]
     ours = sorted(part.label for part in targets if part and part.is_ours)
     is_queue = handler.is_a("QueueHandler")
-    if ours and (is_queue or handler.is_a("MemoryHandler")):
+    shippers = [
+        part.label for part in targets if part and part.is_a("ShippingHandler")
+    ]
+    if is_queue and shippers and len(shippers) == len(targets):
+        report.warning(
+            handler.path,
+            f"{handler.label} in front of {', '.join(sorted(shippers))} is"
+            " needless: that queues by itself and sends in a thread of its own",
+            "attach it directly: then values are read at the log call, and its"
+            " queue is bounded and counted",
+        )
+    elif ours and (is_queue or handler.is_a("MemoryHandler")):
         report.warning(
             handler.path,
             f"{handler.label} in front of {', '.join(ours)}: values are read"

@@ -26,8 +26,11 @@ _INI_STYLES = (
 # By the parser of a setting, where its name is not what people call it
 _TYPES = {
     "days": "number",
+    "path": "text",
     "piped": "json, text",
     "schedule": "when",
+    "seconds": "number",
+    "spool": "off, overflow, always",
     "whole": "integer",
 }
 _MEANINGS = {
@@ -35,6 +38,7 @@ _MEANINGS = {
     "files": "console, and info.log and error.log that rotate",
     "training": "console, and training.jsonl",
     "inference": "console, inference.jsonl and latency.csv with percentiles",
+    "syslog": "console, and a syslog server by UDP, TCP or TLS",
 }
 
 

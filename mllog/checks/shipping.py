@@ -1,0 +1,336 @@
+"""
+Handlers that send over a network: their options, alone and together.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .. import options
+from ..delivery.bounds import Bounds
+from ..delivery.handler import spool_mode
+from ..delivery.sockets import FRAMINGS, Address
+from ..errors import ConfigError, shown
+from ..formatters.syslog import SyslogFormat
+from .files import check_making
+from .findings import Report
+from .model import Part, Setup, is_known
+
+__all__ = ["check"]
+
+_BOUNDS = (
+    "overflow",
+    "block_seconds",
+    "max_queue_records",
+    "max_queue_bytes",
+    "max_record_bytes",
+    "batch_records",
+    "batch_bytes",
+    "linger_seconds",
+    "max_age_seconds",
+)
+_SPOOL = ("spool", "spool_dir", "max_age_seconds")
+_MESSAGE = (
+    "rfc",
+    "facility",
+    "level_severities",
+    "hostname",
+    "app_name",
+    "procid",
+    "msgid",
+    "app_name_field",
+    "procid_field",
+    "msgid_field",
+    "enterprise_id",
+    "fields",
+    "sequence_id",
+    "bom",
+    "max_message_bytes",
+)
+_TLS_FILES = ("ca_file", "cert_file", "key_file")
+_TLS = (*_TLS_FILES, "key_password", "server_hostname")
+_PLACE = ("address", "socktype")
+
+
+def check(setup: Setup, report: Report) -> None:
+    """
+    Report what shippers refuse, and what they would do in vain.
+    """
+    for part in setup.handlers.values():
+        if part.is_a("ShippingHandler"):
+            _check_single(part, report)
+            _check_bounds(part, report)
+            _check_spool(part, report)
+            _check_letters(part, report)
+        if part.is_a("SyslogHandler"):
+            _check_syslog(part, setup, report)
+        elif part.is_a("SysLogHandler"):
+            _check_stdlib(part, report)
+
+
+# --- what all of them share ---
+
+
+def _check_single(part: Part, report: Report) -> None:
+    """
+    Report values that are wrong whatever the others are.
+    """
+    for option, parse in _SINGLE.items():
+        value = part.get(option)
+        if option in part.options and is_known(value):
+            try:
+                parse(option, value)
+            except ConfigError as exc:
+                report.refused(part.place(option), exc, part.label)
+
+
+def _check_bounds(part: Part, report: Report) -> None:
+    given = _given(part, _BOUNDS)
+    if not is_known(part.get("max_record_bytes")):
+        given["max_record_bytes"] = "1KiB"  # it may be as small as that
+    elif "max_message_bytes" in part.options:  # the handler makes room for it
+        given.setdefault("max_record_bytes", "1KiB")
+    _takes_all(Bounds.of, given, part, report)
+
+
+def _check_spool(part: Part, report: Report) -> None:
+    """
+    Report a spool that is not to be had, or of no use.
+    """
+    if not all(is_known(part.get(option)) for option in _SPOOL):
+        return
+    given = {"spool": "off", "spool_dir": None, "max_age_seconds": None}
+    given |= _given(part, _SPOOL)
+    if error := _refusal(spool_mode, given):
+        _report(error, given, part, report)
+    elif given["spool_dir"]:
+        folder = os.path.abspath(given["spool_dir"])
+        if not os.path.isdir(folder):
+            check_making(folder, part.place("spool_dir"), report)
+
+
+def _check_letters(part: Part, report: Report) -> None:
+    path = part.get("dead_letter_file")
+    if not isinstance(path, (str, os.PathLike)) or not path:
+        return
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        report.warning(
+            part.place("dead_letter_file"),
+            f"the folder {os.fsdecode(folder)} is not there: what the sink"
+            " refuses is dropped",
+            "make it",
+        )
+
+
+# --- syslog ---
+
+
+def _check_syslog(part: Part, setup: Setup, report: Report) -> None:
+    if _takes_all(SyslogFormat, _given(part, _MESSAGE), part, report):
+        _check_twice(part, setup, report)
+    if not all(is_known(part.get(option)) for option in _PLACE):
+        return
+    given = {"value": part.get("address", ("localhost", 514))}
+    given["socktype"] = part.get("socktype")
+    if error := _refusal(Address.parse, given):
+        _report(error, {"address": None, **given}, part, report)
+        return
+    address = Address.parse(**given)
+    _check_tls(part, address, report)
+    _check_datagrams(part, address, report)
+
+
+def _check_twice(part: Part, setup: Setup, report: Report) -> None:
+    """
+    Report fields that are in the message's text and beside it.
+    """
+    name = part.formatter.name if part.formatter else ""
+    formatter = setup.formatters.get(name)
+    if formatter is None or part.get("fields") in ("json", "none"):
+        return
+    if formatter.is_a("JSONFormatter", "TextFormatter"):
+        carrier = "json" if formatter.is_a("JSONFormatter") else "none"
+        report.warning(
+            part.place("fields") if "fields" in part.options else part.path,
+            f"{formatter.label} writes the fields into the text, and"
+            f" {part.label} sends them once more beside it",
+            f'add "fields": "{carrier}", or leave the formatter out',
+        )
+
+
+def _check_tls(part: Part, address: Address, report: Report) -> None:
+    given = {
+        option: value
+        for option, value in _given(part, _TLS).items()
+        if value not in (None, "")
+    }
+    if address.scheme != "tls":
+        for option, value in given.items():
+            report.error(
+                part.place(option),
+                f"{shown(option, value)} for {address}, which has no TLS",
+                "write tls:// in the address, or leave it out",
+            )
+        return
+    if "key_file" in given and not part.get("cert_file"):
+        report.error(
+            part.place("key_file"),
+            f"{shown('key_file', given['key_file'])} without a certificate",
+            "add cert_file",
+        )
+    for option in _TLS_FILES:
+        if option in given:
+            _check_file(part, option, given[option], report)
+    if _is_false(part.get("verify", True)):
+        report.warning(
+            part.place("verify"),
+            "verify is false: whoever answers gets the records",
+            "give ca_file=…, the authority that signed the server's"
+            " certificate",
+        )
+
+
+def _check_file(part: Part, option: str, path: Any, report: Report) -> None:
+    """
+    Report a file of TLS that is not there; its content is not read.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        report.error(
+            part.place(option), f"{shown(option, path)} is no path", ""
+        )
+    elif not os.path.exists(path):
+        report.warning(
+            part.place(option),
+            f"{option} {os.fsdecode(path)} is not there: nothing is sent until"
+            " it is",
+            f"put it there, or correct {option}",
+        )
+    elif not os.path.isfile(path) or not os.access(path, os.R_OK):
+        report.error(
+            part.place(option),
+            f"{option} {os.fsdecode(path)} cannot be read as a file",
+            "name a PEM file that this user may read",
+        )
+
+
+def _check_datagrams(part: Part, address: Address, report: Report) -> None:
+    """
+    Report what is promised, or set, for datagrams in vain.
+    """
+    if address.scheme == "udp" and part.get("spool") == "always":
+        report.warning(
+            part.place("spool"),
+            f'spool="always" for {address}: UDP has no receipts, so a record'
+            " that was sent is deleted, whether it arrived or not",
+            "write tls:// or tcp:// in the address, if the server takes it",
+        )
+    if address.scheme == "udp" and part.get("framing"):
+        report.warning(
+            part.place("framing"),
+            f"{shown('framing', part.get('framing'))} has no effect on"
+            f" {address}: each datagram is a message",
+            "take it out",
+        )
+
+
+def _check_stdlib(part: Part, report: Report) -> None:
+    """
+    Report logging's own handler where it is at its weakest.
+    """
+    address = part.get("address")
+    is_local = isinstance(address, str)
+    if part.get("socktype") == socket.SOCK_STREAM and not is_local:
+        report.warning(
+            part.place("socktype"),
+            f"{part.label} over TCP: without the server the configuration"
+            " fails, a connection that breaks is not made again, and a slow"
+            " server holds the caller",
+            "write mllog.SyslogHandler, which takes its arguments",
+        )
+
+
+# --- how it is tried ---
+
+
+def _given(part: Part, names: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        name: part.options[name]
+        for name in names
+        if name in part.options and is_known(part.options[name])
+    }
+
+
+def _takes_all(
+    make: Callable[..., Any],
+    given: Mapping[str, Any],
+    part: Part,
+    report: Report,
+) -> bool:
+    """
+    Report each of *given* that *make* refuses; whether it takes them all.
+
+    What is refused is left out for the next attempt.
+    """
+    left = dict(given)
+    while error := _refusal(make, left):
+        option = _report(error, left, part, report)
+        if not option:
+            return False
+        del left[option]
+    return len(left) == len(given)
+
+
+def _refusal(
+    make: Callable[..., Any], given: Mapping[str, Any]
+) -> ConfigError | None:
+    try:
+        make(**given)
+    except ConfigError as exc:
+        return exc
+    return None
+
+
+def _report(
+    error: ConfigError, given: Mapping[str, Any], part: Part, report: Report
+) -> str:
+    """
+    Add *error*, at the option that it names; gives that option.
+    """
+    named = re.findall(r"\b([a-z_]+)[=[]", error.problem)
+    option = next((name for name in named if name in given), "")
+    place = part.place(option) if option in part.options else part.path
+    report.refused(place, error, part.label)
+    return option
+
+
+def _is_false(value: Any) -> bool:
+    try:
+        return is_known(value) and not options.boolean("verify", value)
+    except ConfigError:  # said already
+        return False
+
+
+def _closing(option: str, value: Any) -> Any:
+    return options.number(option, value, above=-1)
+
+
+def _choice(*allowed: str) -> Callable[[str, Any], Any]:
+    return lambda option, value: options.choice(option, value, allowed)
+
+
+_SINGLE: dict[str, Callable[[str, Any], Any]] = {
+    "close_timeout_seconds": _closing,
+    "framing": _choice(*FRAMINGS),
+    "retry_max_seconds": options.number,
+    "send_timeout_seconds": options.number,
+    "spool_fsync": _choice("never", "interval", "always"),
+    "spool_max_bytes": options.size,
+    "timeout": functools.partial(options.optional, options.number),
+    "verify": options.boolean,
+}
