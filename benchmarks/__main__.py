@@ -17,6 +17,7 @@ _CASES = (
     "latency_csv",
     "quantiles",
     "rich_text",
+    "syslog",
     "import_time",
 )
 _FEWEST = 5

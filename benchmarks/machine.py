@@ -18,6 +18,8 @@ _PACKAGES = (
     "orjson",
     "picologging",
     "python-json-logger",
+    "python-logstash-async",
+    "rfc5424-logging-handler",
     "rich",
     "structlog",
 )

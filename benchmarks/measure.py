@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -136,6 +137,34 @@ class Child:
         """
         self.send(request)
         return self.receive()
+
+    def freeze(self) -> None:
+        """
+        Have it do nothing, its threads included, until :meth:`let_go`.
+        """
+        self._process.send_signal(signal.SIGSTOP)
+
+    def let_go(self) -> None:
+        """
+        Tell it to end, and do not wait for it.
+        """
+        if hasattr(signal, "SIGCONT"):
+            self._process.send_signal(signal.SIGCONT)
+        self._process.stdin.close()
+
+    @property
+    def is_running(self) -> bool:
+        """
+        Whether it has not ended yet.
+        """
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """
+        End it at once.
+        """
+        self._process.kill()
+        self.close()
 
     def close(self) -> None:
         """

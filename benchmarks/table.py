@@ -94,7 +94,7 @@ class Table:
             drawn.add_row(name.replace("**", ""), *cells)
         console = Console()
         if not console.is_terminal:  # a file or pipe has no width to keep to
-            console.width = 160
+            console.width = 240
         console.print(drawn)
         for budget in self.budgets:
             style = "green" if budget.holds else "bold red"
