@@ -177,6 +177,29 @@ class SyslogFormat:
         keeps = options.choice("newlines", newlines, ("keep", "escape"))
         self._escaped = escaped_lines if keeps == "keep" else escaped
 
+    def way(
+        self, text_of: Callable[[logging.LogRecord], Any]
+    ) -> Callable[[logging.LogRecord], bytes]:
+        """
+        The shortest way from a record to its message.
+
+        Args:
+            text_of: The formatter's.
+        """
+        of, head_of, longest = self.of, self._header.of, self.longest_json
+        if longest < 0:
+            return lambda record: of(record, text_of(record))
+        end = f"{self._no_data}{self._before}"
+
+        def message(record: logging.LogRecord) -> bytes:
+            line = text_of(record)
+            if type(line) is bytes and len(line) <= longest:
+                # as it is: JSON has no control characters to escape
+                return f"{head_of(record)}{end}".encode() + line
+            return of(record, line)
+
+        return message
+
     def of(self, record: logging.LogRecord, text: str | bytes) -> bytes:
         """
         The message of *record*, whose formatter wrote *text*.
@@ -185,8 +208,6 @@ class SyslogFormat:
         """
         # The hot path: called once per record.
         if type(text) is not str:
-            if type(text) is bytes and len(text) <= self.longest_json:
-                return self._with_json(record, text)
             text = _decoded(text)
         if self._has_pairs:
             text = _with_pairs(record, text)
@@ -204,13 +225,6 @@ class SyslogFormat:
         if self._on_cut is not None:
             self._on_cut()
         return self._fitted(record, head, data, shown_text, len(beyond))
-
-    def _with_json(self, record: logging.LogRecord, line: bytes) -> bytes:
-        """
-        JSON as it is: it has no control characters to escape.
-        """
-        start = f"{self._header.of(record)}{self._no_data}{self._before}"
-        return start.encode() + line
 
     def _fitted(
         self,

@@ -223,10 +223,10 @@ class SyslogHandler(ShippingHandler):
         """
         The formatter's text, in a message of syslog.
         """
-        text_of: Callable[[logging.LogRecord], Any]
-        text_of = getattr(self._used, "format_bytes", self._used.format)
-        message_of_text = self._messages.of
-        return lambda record: message_of_text(record, text_of(record))
+        used = self._used
+        if type(used) is _MessageFormatter:
+            return self._messages.way(_text_of)
+        return self._messages.way(getattr(used, "format_bytes", used.format))
 
     @property
     def ident(self) -> str:
@@ -271,6 +271,25 @@ class _MessageFormatter(logging.Formatter):
         if record.exc_info or record.exc_text or record.stack_info:
             return "\n".join([message, *trouble_of(self, record)])
         return message
+
+
+_in_full = _MessageFormatter().format
+
+
+def _text_of(record: logging.LogRecord) -> str:
+    """
+    What :class:`_MessageFormatter` writes, sooner where there is only text.
+    """
+    message: Any = record.msg
+    if (
+        record.args
+        or record.exc_info
+        or record.exc_text
+        or record.stack_info
+        or type(message) is not str
+    ):
+        return _in_full(record)
+    return message
 
 
 def _tls(address: Address, given: Mapping[str, Any]) -> TLS | None:
