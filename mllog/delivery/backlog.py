@@ -56,7 +56,7 @@ class Backlog:
         self._retry_at = 0.0
         #: Whether what is on disk cannot be read at the moment.
         self.is_unreadable = False
-        self._gave_way = self._corrupt = self._torn = 0
+        self._gave_way = self._corrupt = self._torn = self._acked = 0
         #: Records that were found in adopted spools.
         self.adopted = 0
         #: Records that a close left on disk, for whoever comes next.
@@ -68,7 +68,7 @@ class Backlog:
         """
         Put *entries* behind all others, in one write; False if that cannot be.
         """
-        if self._is_refused and time.monotonic() < self._retry_at:
+        if self.refuses:
             return False
         try:
             self._append(entries)
@@ -154,6 +154,7 @@ class Backlog:
         The oldest *records* that were read from *spool* are settled.
         """
         spool.ack(records)
+        self._acked += records
 
     def orphans(self) -> list[Spool]:
         """
@@ -213,6 +214,20 @@ class Backlog:
         for spool in self._adopted:
             pending += spool.pending
         return pending
+
+    @property
+    def gone(self) -> int:
+        """
+        Records that are on disk no more, counted over its life.
+        """
+        return self._acked + sum(self.dropped().values())
+
+    @property
+    def refuses(self) -> bool:
+        """
+        Whether the disk refused lately, and is not asked again yet.
+        """
+        return self._is_refused and time.monotonic() < self._retry_at
 
     @property
     def bytes(self) -> int:

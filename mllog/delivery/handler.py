@@ -284,14 +284,14 @@ class ShippingHandler(Handling, logging.Handler):
             forking.woke_up()
         calls = depth.calls
         if calls >= DEEPEST:
-            self._outbox.suppressed()
+            self._outbox.count("suppressed")
             return
         depth.calls = calls + 1
         try:
             entry = self.entry_of(record)
             size = len(entry) if type(entry) is bytes else size_of(entry)
             if not entry:
-                self._outbox.skipped()
+                self._outbox.count("skipped")
             elif size > self._most_bytes:
                 self.lost("too_large")
             else:

@@ -108,26 +108,12 @@ class Outbox:
         with self._lock:
             self._stock.counts.refuse(reason)
 
-    def suppressed(self) -> None:
+    def count(self, what: str) -> None:
         """
-        Count a record that a shipper's own thread logged.
-        """
-        with self._lock:
-            self._stock.counts.suppressed += 1
-
-    def skipped(self) -> None:
-        """
-        Count a record that has no event.
+        Count a record as ``suppressed``, ``skipped`` or ``truncated``.
         """
         with self._lock:
-            self._stock.counts.skipped += 1
-
-    def truncated(self) -> None:
-        """
-        Count a record that was cut to what the sink takes.
-        """
-        with self._lock:
-            self._stock.counts.truncated += 1
+            self._stock.counts.count(what)
 
     def begin(self) -> None:
         """
@@ -235,16 +221,12 @@ class Outbox:
                 self.look_around()
 
     def _set_alarm(self, ready_at: float | None) -> None:
-        bounds, queue = self._stock.bounds, self._stock.queue
         if ready_at is None:
             self._alarm.set(0)
-            return
-        records = min(bounds.batch_records, queue.nearly_records) - 1
-        if self._admission.writes_ahead:
-            self._alarm.set(records)
+        elif self._admission.writes_ahead:
+            self._alarm.set(self._stock.enough[0])
         else:
-            size = min(bounds.batch_bytes, queue.nearly_bytes)
-            self._alarm.set(records, size)
+            self._alarm.set(*self._stock.enough)
 
     def pause(self, seconds: float) -> None:
         """
@@ -294,17 +276,8 @@ class Outbox:
             seconds: How long it took to send them.
         """
         with self._lock:
-            counts = self._stock.counts
             settled = self._stock.settle(batch, records)
-            if outcome == "sent":
-                counts.sent += settled
-                counts.batches += 1
-                counts.send_seconds += seconds
-                counts.last_success = time.time()
-            elif outcome == "dead_lettered":
-                counts.dead_lettered += settled
-            else:
-                counts.drop(outcome, settled)
+            self._stock.counts.settle(settled, outcome, seconds)
             self._tell_waiters()
 
     def failed(self, batch: Batch) -> None:
@@ -336,7 +309,8 @@ class Outbox:
         """
         event = threading.Event()
         with self._lock:
-            target, failures = self._stock.queue.put, self._failures
+            target = self._stock.queue.put, self._stock.last_on_disk
+            failures = self._failures
             self._waiters.append(event)
             if not self.is_empty:
                 self.begin()  # for a worker that died
@@ -356,18 +330,20 @@ class Outbox:
                 if event in self._waiters:
                     self._waiters.remove(event)
 
-    def _is_settled(self, target: int) -> bool:
+    def _is_settled(self, target: tuple[int, int]) -> bool:
+        in_memory, on_disk = target
         with self._lock:
-            if self._is_over:
-                return True
-            is_sent = self._stock.first_in_memory >= target
-            return is_sent and not self._stock.is_on_disk
+            return self._is_over or (
+                self._stock.first_in_memory >= in_memory
+                and self._stock.has_left_disk(on_disk)
+            )
 
-    def _is_safe(self, target: int) -> bool:
+    def _is_safe(self, target: tuple[int, int]) -> bool:
+        in_memory, _ = target
         with self._lock:
-            if self._stock.first_in_memory < target:
+            if self._stock.first_in_memory < in_memory:
                 self._stock.spill(0)
-            return self._stock.first_in_memory >= target
+            return self._stock.first_in_memory >= in_memory
 
     def nudge(self) -> None:
         """

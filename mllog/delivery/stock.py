@@ -62,7 +62,7 @@ class Stock:
         """
         Records and bytes from which on it is time to :meth:`relieve`.
         """
-        if self.backlog is None:
+        if self.backlog is None or self.backlog.refuses:
             return _NEVER, _NEVER
         return (
             int(self.queue.most_records * _HIGH_WATER),
@@ -109,6 +109,17 @@ class Stock:
             or queue.is_nearly_full
         )
         return now if is_full or in_a_hurry else since + bounds.linger_seconds
+
+    @property
+    def enough(self) -> tuple[int, int]:
+        """
+        Records before another one, and bytes, that are worth a batch.
+        """
+        bounds, queue = self.bounds, self.queue
+        return (
+            min(bounds.batch_records, queue.nearly_records) - 1,
+            min(bounds.batch_bytes, queue.nearly_bytes),
+        )
 
     def next_batch(self) -> Batch | None:
         """
@@ -213,6 +224,20 @@ class Stock:
         """
         return self.backlog is not None and self.backlog.pending > 0
 
+    @property
+    def last_on_disk(self) -> int:
+        """
+        The number of the newest record on disk, counted over its life.
+        """
+        backlog = self.backlog
+        return 0 if backlog is None else backlog.gone + backlog.pending
+
+    def has_left_disk(self, number: int) -> bool:
+        """
+        Whether the record of that number, and all before it, are there no more.
+        """
+        return self.backlog is None or self.backlog.gone >= number
+
     def stats(self) -> DeliveryStats:
         """
         The counts at this instant.
@@ -245,9 +270,9 @@ class Stock:
             oldest_seconds=now - oldest,
             adopted=0 if backlog is None else backlog.adopted,
             retried=counts.retried,
-            truncated=counts.truncated,
-            suppressed=counts.suppressed,
-            skipped=counts.skipped,
+            truncated=counts.beside["truncated"],
+            suppressed=counts.beside["suppressed"],
+            skipped=counts.beside["skipped"],
             unspooled=counts.unspooled,
             torn=0 if backlog is None else backlog.torn,
             batches=counts.batches,

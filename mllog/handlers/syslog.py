@@ -246,7 +246,7 @@ class SyslogHandler(ShippingHandler):
     # --- numbers ---
 
     def _count_cut(self) -> None:
-        self._outbox.truncated()
+        self._outbox.count("truncated")
 
     def stats(self) -> DeliveryStats:
         """

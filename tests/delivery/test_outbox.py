@@ -200,9 +200,9 @@ def test_outcomes_of_a_handler_are_counted(make):
     """
     outbox = make()
     outbox.lost("too_large")
-    outbox.suppressed()
-    outbox.skipped()
-    outbox.truncated()
+    outbox.count("suppressed")
+    outbox.count("skipped")
+    outbox.count("truncated")
     stats = outbox.stats()
 
     assert stats.accepted == 1
