@@ -55,6 +55,15 @@ class Admission:
         self._append(entry, size)
         return True
 
+    def admit_late(self, entry: Entry) -> None:
+        """
+        Take a record that nobody will send: the disk may have it.
+        """
+        if self.store(entry) and self._stock.backlog is not None:
+            self._stock.backlog.close()
+        else:
+            self._stock.counts.refuse("closed")
+
     def store(self, entry: Entry) -> bool:
         """
         Put a record on disk; False where that cannot be.

@@ -16,7 +16,7 @@ from .admission import Admission
 from .alarm import Alarm
 from .batch import Batch
 from .guard import depth
-from .stock import Stock
+from .stock import Mark, Stock
 
 __all__ = ["Outbox"]
 
@@ -138,16 +138,13 @@ class Outbox:
             Whether it is settled; otherwise its caller shall wait for room.
         """
         if self.is_closed and not self._takes_late():
-            self._put_too_late(entry)
+            self._admission.admit_late(entry)
             return True
         self.begin()
         is_settled = self._admission.admit(entry, size, levelno)
-        self._ring_if_due()
-        return is_settled
-
-    def _ring_if_due(self) -> None:
         if self._stock.waits > self._alarm.records:
             self._alarm.ring()
+        return is_settled
 
     def _takes_late(self) -> bool:
         """
@@ -159,15 +156,6 @@ class Outbox:
         if self._is_over:
             self._is_over = waiting.is_exiting()
         return not self._is_over
-
-    def _put_too_late(self, entry: Entry) -> None:
-        """
-        Nobody sends any more, but the disk still takes it.
-        """
-        if self._admission.store(entry) and self._stock.backlog is not None:
-            self._stock.backlog.close()
-        else:
-            self._stock.counts.refuse("closed")
 
     def _put_after_waiting(
         self, entry: Entry, size: int, levelno: int
@@ -309,19 +297,19 @@ class Outbox:
         """
         event = threading.Event()
         with self._lock:
-            target = self._stock.queue.put, self._stock.last_on_disk
-            failures = self._failures
+            mark, failures = self._stock.mark(), self._failures
             self._waiters.append(event)
             if not self.is_empty:
                 self.begin()  # for a worker that died
             self.nudge()
         try:
-            while not self._is_settled(target):
+            while not self._is_settled(mark):
                 left = deadline - time.monotonic()
                 # on disk it is safe: no use to wait for a sink that is away
                 is_away = self._failures > failures
                 if left <= 0 or (is_away and self._stock.backlog is not None):
-                    return self._is_safe(target)
+                    with self._lock:
+                        return self._stock.secure(mark)
                 event.wait(left)
                 event.clear()
             return True
@@ -330,20 +318,9 @@ class Outbox:
                 if event in self._waiters:
                     self._waiters.remove(event)
 
-    def _is_settled(self, target: tuple[int, int]) -> bool:
-        in_memory, on_disk = target
+    def _is_settled(self, mark: Mark) -> bool:
         with self._lock:
-            return self._is_over or (
-                self._stock.first_in_memory >= in_memory
-                and self._stock.has_left_disk(on_disk)
-            )
-
-    def _is_safe(self, target: tuple[int, int]) -> bool:
-        in_memory, _ = target
-        with self._lock:
-            if self._stock.first_in_memory < in_memory:
-                self._stock.spill(0)
-            return self._stock.first_in_memory >= in_memory
+            return self._is_over or self._stock.has_passed(mark)
 
     def nudge(self) -> None:
         """

@@ -5,6 +5,7 @@ What is not sent yet, in three places, and how records move between them.
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 from ..accounting import DeliveryStats
 from ..forking import fork_safe_lock
@@ -14,11 +15,25 @@ from .bounds import Bounds
 from .counts import Counts
 from .queue import MemoryQueue
 
-__all__ = ["Stock"]
+__all__ = ["Mark", "Stock"]
 
 _HIGH_WATER = 0.8
 _LOW_WATER = 0.5
 _NEVER = 1 << 62
+
+
+class Mark(NamedTuple):
+    """
+    Numbers of the newest records, counted over the life of a stock.
+
+    Args:
+        in_memory: That of the queue.
+
+        on_disk: That of the backlog.
+    """
+
+    in_memory: int
+    on_disk: int
 
 
 class Stock:
@@ -224,19 +239,32 @@ class Stock:
         """
         return self.backlog is not None and self.backlog.pending > 0
 
-    @property
-    def last_on_disk(self) -> int:
+    # --- how far it is ---
+
+    def mark(self) -> Mark:
         """
-        The number of the newest record on disk, counted over its life.
+        Where the newest record is now.
         """
         backlog = self.backlog
-        return 0 if backlog is None else backlog.gone + backlog.pending
+        on_disk = 0 if backlog is None else backlog.gone + backlog.pending
+        return Mark(self.queue.put, on_disk)
 
-    def has_left_disk(self, number: int) -> bool:
+    def has_passed(self, mark: Mark) -> bool:
         """
-        Whether the record of that number, and all before it, are there no more.
+        Whether the records before *mark* are where they should be.
         """
-        return self.backlog is None or self.backlog.gone >= number
+        has_left_disk = self.backlog is None or (
+            self.backlog.gone >= mark.on_disk
+        )
+        return has_left_disk and self.first_in_memory >= mark.in_memory
+
+    def secure(self, mark: Mark) -> bool:
+        """
+        Have no record before *mark* in memory alone; False if that cannot be.
+        """
+        if self.first_in_memory < mark.in_memory:
+            self.spill(0)
+        return self.first_in_memory >= mark.in_memory
 
     def stats(self) -> DeliveryStats:
         """

@@ -23,14 +23,7 @@ from ..formatters.text import trouble_of
 
 __all__ = ["SyslogHandler"]
 
-_TLS_OPTIONS = (
-    "ca_file",
-    "cert_file",
-    "key_file",
-    "key_password",
-    "server_hostname",
-    "verify",
-)
+_LARGEST_RECORD = 64 * 1024
 
 
 class SyslogHandler(ShippingHandler):
@@ -179,36 +172,33 @@ class SyslogHandler(ShippingHandler):
         if max_message_bytes is None:
             max_message_bytes = delivery.get("max_record_bytes")
         self._format_options["max_message_bytes"] = max_message_bytes
-        self._messages = SyslogFormat(
-            on_cut=self._count_cut, **self._format_options
+        self._messages = self._made_messages()
+        most = max(_LARGEST_RECORD, self._messages.max_bytes)
+        delivery.setdefault("max_record_bytes", most)
+        tls = _tls(
+            self.address,
+            ca_file=ca_file,
+            cert_file=cert_file,
+            key_file=key_file,
+            key_password=key_password,
+            server_hostname=server_hostname,
+            verify=verify,
         )
-        delivery.setdefault(
-            "max_record_bytes", max(2**16, self._messages.max_bytes)
-        )
-        given = (
-            ca_file,
-            cert_file,
-            key_file,
-            key_password,
-            server_hostname,
-            verify,
-        )
+        timeout = options.optional(options.number, "timeout", timeout)
         self._transport = route_to(
             self.address,
             framing=framing,
-            tls=_tls(
-                self.address, dict(zip(_TLS_OPTIONS, given, strict=True))
-            ),
-            connect_timeout_seconds=options.optional(
-                options.number, "timeout", timeout
-            )
-            or 5.0,
+            tls=tls,
+            connect_timeout_seconds=timeout or 5.0,
             send_timeout_seconds=delivery.get("send_timeout_seconds", 30.0),
         )
         super().__init__(linger_seconds=linger_seconds, **delivery)
         self.ship(self._transport, str(self.address))
 
     # --- the message ---
+
+    def _made_messages(self) -> SyslogFormat:
+        return SyslogFormat(on_cut=self._count_cut, **self._format_options)
 
     def default_formatter(self) -> logging.Formatter:
         """
@@ -238,9 +228,7 @@ class SyslogHandler(ShippingHandler):
     @ident.setter
     def ident(self, text: str) -> None:
         self._format_options["app_name"] = text.rstrip(": ") or None
-        self._messages = SyslogFormat(
-            on_cut=self._count_cut, **self._format_options
-        )
+        self._messages = self._made_messages()
         self.entry_of = self.way_to_entry()
 
     # --- numbers ---
@@ -292,26 +280,22 @@ def _text_of(record: logging.LogRecord) -> str:
     return message
 
 
-def _tls(address: Address, given: Mapping[str, Any]) -> TLS | None:
+def _tls(address: Address, *, verify: Any, **given: Any) -> TLS | None:
     """
     How to speak TLS to *address*; None if it is not spoken there.
 
     Raises:
         ConfigError: Options of TLS for an address without.
     """
-    is_given = [
-        name
-        for name in _TLS_OPTIONS
-        if name != "verify" and given[name] not in (None, "")
-    ]
+    verify = True if verify in (None, "") else verify
     if address.scheme == "tls":
-        return TLS(**given)
-    if is_given:
-        name = is_given[0]
-        raise ConfigError(
-            f"{shown(name, given[name])} for {address}, which has no TLS",
-            expected="an address such as tls://host:6514",
-            fix=f"write tls://, or leave out {name}",
-        )
-    options.boolean("verify", given["verify"])
+        return TLS(verify=verify, **given)
+    for name, value in given.items():
+        if value not in (None, ""):
+            raise ConfigError(
+                f"{shown(name, value)} for {address}, which has no TLS",
+                expected="an address such as tls://host:6514",
+                fix=f"write tls://, or leave out {name}",
+            )
+    options.boolean("verify", verify)
     return None
