@@ -1,5 +1,5 @@
 """
-What wakes the worker: the first record, a full batch, or somebody in a hurry.
+What wakes the worker, or somebody who waits for it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ class Alarm:
     """
     Rings once when as much waits as the worker said before it went to sleep.
 
-    Not an ``Event``: the lock inside of one is not re-entrant, and a signal
-    handler that logs while its thread rings would wait for itself.  The put
-    of a ``SimpleQueue`` is.
+    Not an ``Event``: the lock inside of one is not re-entrant.  A signal
+    handler that logs while its thread rings would wait for itself, and while
+    its thread waits, for a worker that waits for that lock.  The put of a
+    ``SimpleQueue`` is re-entrant, and takes no lock that Python sees.
     """
 
     __slots__ = ("_rung", "bytes", "records")

@@ -4,7 +4,6 @@ The way from log calls to a worker: bounded, and every record accounted for.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -60,7 +59,7 @@ class Outbox:
 
     def _reset(self) -> None:
         self._alarm = Alarm()
-        self._waiters: list[threading.Event] = []
+        self._waiters: list[Alarm] = []
         # Zero until the worker runs: the first record takes the long way.
         self._room = 0
         self._has_worker = self._is_nudged = self._is_over = False
@@ -295,10 +294,10 @@ class Outbox:
         Returns:
             Whether it is; False if the deadline passed before.
         """
-        event = threading.Event()
+        waiter = Alarm()
         with self._lock:
             mark, failures = self._stock.mark(), self._failures
-            self._waiters.append(event)
+            self._waiters.append(waiter)
             if not self.is_empty:
                 self.begin()  # for a worker that died
             self.nudge()
@@ -310,13 +309,12 @@ class Outbox:
                 if left <= 0 or (is_away and self._stock.backlog is not None):
                     with self._lock:
                         return self._stock.secure(mark)
-                event.wait(left)
-                event.clear()
+                waiter.doze(left)
             return True
         finally:
             with self._lock:
-                if event in self._waiters:
-                    self._waiters.remove(event)
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
 
     def _is_settled(self, mark: Mark) -> bool:
         with self._lock:
@@ -331,8 +329,8 @@ class Outbox:
             self._alarm.ring()
 
     def _tell_waiters(self) -> None:
-        for event in self._waiters:
-            event.set()
+        for waiter in self._waiters:
+            waiter.ring()
 
     def close(self) -> None:
         """
@@ -372,6 +370,14 @@ class Outbox:
         Whether it is closed, and all is settled.
         """
         return self._is_over
+
+    @property
+    def left_on_disk(self) -> int:
+        """
+        Records that the end left for another process.
+        """
+        backlog = self._stock.backlog
+        return 0 if backlog is None else backlog.left
 
     @property
     def has_disk(self) -> bool:

@@ -157,6 +157,12 @@ class Worker:
             self._reports.say(
                 f"{unsent} {were} not sent before the close: lost"
             )
+        left = self._outbox.left_on_disk
+        if left:
+            noun = "record waits" if left == 1 else "records wait"
+            self._reports.say(
+                f"{left} {noun} in the spool for the next process"
+            )
 
     def leave(self) -> None:
         """
