@@ -192,7 +192,7 @@ class ShippingHandler(Handling, logging.Handler):
         )
         self._put = self._outbox.put
         # a handler that nobody closed, such as one of a failed dictConfig
-        weakref.finalize(self, self._shipment.let_go).atexit = False
+        weakref.finalize(self, self._shipment.abandon).atexit = False
 
     def start(self) -> None:
         """

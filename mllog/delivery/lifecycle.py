@@ -109,12 +109,19 @@ class Shipment:
         self.finish(deadline)
         return True
 
-    def let_go(self, deadline: float | None = None) -> None:
+    def abandon(self) -> None:
+        """
+        The handler is gone, and nobody closed it.
+        """
+        if not self.outbox.is_over and not self.outbox.is_empty:
+            self.let_go(time.monotonic() + self._close_timeout)
+        else:
+            self.outbox.close()
+
+    def let_go(self, deadline: float) -> None:
         """
         Take no more records; the worker has until *deadline* to send.
         """
-        if deadline is None:
-            deadline = time.monotonic() + self._close_timeout
         self.worker.close_by = min(self.worker.close_by, deadline)
         _closing.add(self)
         self.outbox.close()
@@ -126,7 +133,8 @@ class Shipment:
         with self._ending:
             if self.worker.is_running:
                 self.worker.join(deadline)
-                if self.worker.is_running:  # in the middle of a call
+                is_late = time.monotonic() >= deadline
+                if is_late and self.worker.is_running:  # in a call
                     self.worker.settle()
             elif self.outbox.is_empty:
                 self.worker.settle()
