@@ -8,8 +8,9 @@ import json
 import logging
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from ..encoding import NONFINITE, TRUNCATED, encode
 from ..errors import ConfigError, shown
@@ -21,7 +22,7 @@ __all__ = ["StructuredData", "param_names", "text_of"]
 
 _BEHIND = OWN_COUNT - 1
 _PLAIN = frozenset({str, int, float, bool, dict, list, tuple, type(None)})
-_MOST_TEMPLATES = 1000
+_MOST_PLANS = 1000
 _MOST_NAMES = 100
 _LONGEST_JSON = 8192
 _MOST_BITS = 2048  # fewer digits than Python can be told to refuse
@@ -32,6 +33,20 @@ _LONGEST_NAME = 32
 _NOT_IN_NAMES = re.compile(r"[^!#-<>-\\^-~]")
 _ENTERPRISE_ID = re.compile(r"[!#-<>?A-\\^-~]+@\d+(?:\.\d+)*", re.ASCII)
 _ESCAPES = str.maketrans({'"': r"\"", "\\": r"\\", "]": r"\]"})
+
+
+class _Plan(NamedTuple):
+    """
+    What records of one set of fields have in common.
+
+    Args:
+        template: The element, with ``%s`` for each value.
+
+        values_of: Gives the values of a record's attributes, in order.
+    """
+
+    template: str
+    values_of: Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 
 class StructuredData:
@@ -59,7 +74,7 @@ class StructuredData:
     def __init__(self, enterprise_id: str, max_bytes: int) -> None:
         self._open = f"[{_checked(enterprise_id)}"
         self._max_bytes = max_bytes
-        self._templates: dict[tuple[Any, ...], str] = {}
+        self._plans: dict[tuple[Any, ...], _Plan] = {}
 
     def of(self, record: logging.LogRecord) -> str:
         """
@@ -68,35 +83,41 @@ class StructuredData:
         # The hot path: called once per record.
         own = record.__dict__
         names = (LAYOUTS.get(tuple(own)[_BEHIND:]) or layout_of(own)).names
-        if not names:
-            return ""
-        values = [own[name] for name in names]
-        if "metrics" in own:
-            names, values = _flat(names, values)
-            if not names:
-                return ""
-        template = self._templates.get(names) or self._template_of(names)
-        most = self._max_bytes
-        for at, value in enumerate(values):
+        plan = self._plans.get(names)
+        if plan is None:
+            return self._of_any(own, names)
+        values, most = plan.values_of(own), self._max_bytes
+        for value in values:
             kind = type(value)
             if kind is str:
-                if value.isalnum() and len(value) <= most:  # most are
-                    continue
-                if (
-                    value.isprintable()
-                    and '"' not in value
-                    and "\\" not in value
-                    and "]" not in value
-                    and len(value) <= most
+                if len(value) > most or not (
+                    value.isalnum()  # most are
+                    or (
+                        value.isprintable()
+                        and '"' not in value
+                        and "\\" not in value
+                        and "]" not in value
+                    )
                 ):
-                    continue
+                    break
             elif kind is float:
-                if value - value == 0.0:  # finite
-                    continue
-            elif kind is int and -(2**63) <= value < 2**64:
-                continue
-            values[at] = self._value(value)
-        return template % tuple(values)
+                if value - value != 0.0:  # not finite
+                    break
+            elif kind is not int or not -(2**63) <= value < 2**64:
+                break
+        else:
+            return plan.template % values
+        return self._of_any(own, names)
+
+    def _of_any(self, own: Mapping[str, Any], names: tuple[Any, ...]) -> str:
+        """
+        The element of a record whose values may be anything.
+        """
+        flat, values = _flat(names, [own[name] for name in names])
+        if not flat:
+            return ""
+        plan = self._plans.get(flat) or self._plan_of(flat)
+        return plan.template % tuple(map(self._value, values))
 
     def within(self, record: logging.LogRecord, room: int) -> str:
         """
@@ -126,16 +147,22 @@ class StructuredData:
             kept.append(_MARK)
         return f"{self._open}{''.join(kept)}]"
 
-    def _template_of(self, names: tuple[Any, ...]) -> str:
+    def _plan_of(self, names: tuple[Any, ...]) -> _Plan:
         params = [f' {name}="\0"' for name in param_names(names)]
         text = f"{self._open}{''.join(params)}]"
         template = text.replace("%", "%%").replace("\0", "%s")
+        if len(names) == 1:  # for which an itemgetter gives no tuple
+            name = names[0]
+            plan = _Plan(template, lambda own: (own[name],))
+        else:
+            plan = _Plan(template, itemgetter(*names))
         if (
-            len(self._templates) < _MOST_TEMPLATES
+            "metrics" not in names  # whose entries may be others next time
+            and len(self._plans) < _MOST_PLANS
             and len(names) <= _MOST_NAMES
         ):
-            self._templates[names] = template
-        return template
+            self._plans[names] = plan
+        return plan
 
     def _value(self, value: Any) -> str:
         if type(value) is str:
