@@ -95,7 +95,8 @@ class Worker:
             thread.start()
         except RuntimeError as exc:  # too many, or the interpreter ends
             self._thread = before
-            if not waiting.is_exiting():
+            # 3.12 refuses before the first atexit handler has run
+            if not waiting.is_exiting() and "shutdown" not in str(exc):
                 self._reports.fault(exc)
             return False
         return True

@@ -304,6 +304,7 @@ def test_syslog_makes_its_socket_anew_when_dev_log_is_made_anew(
     logger.addHandler(handler)
     logger.info("%s before", marker)
     assert handler.flush()
+    server.records(marker)
 
     server.restart()
     logger.info("%s after", marker)
