@@ -29,6 +29,7 @@ from .worker import Worker
 __all__ = ["Shipment", "flush", "hook_exit", "shutdown", "stats"]
 
 _FLUSH_SECONDS = 5.0
+_PAUSE_SECONDS = 0.5
 
 
 class Shipment:
@@ -85,7 +86,10 @@ class Shipment:
             return self.outbox.is_empty
         if waiting.is_exiting() and not self.worker.is_running:
             return self.outbox.is_empty  # no thread: close sends it
-        return self.outbox.flush(deadline)
+        try:
+            return self.outbox.flush(deadline)
+        finally:
+            _waited()
 
     def close(self, timeout: float | None = None) -> bool:
         """
@@ -107,6 +111,7 @@ class Shipment:
                 self.finish(deadline)
             return self.outbox.is_empty
         self.finish(deadline)
+        _waited()
         return True
 
     def abandon(self) -> None:
@@ -152,7 +157,8 @@ _shipments: weakref.WeakSet[Shipment] = weakref.WeakSet()
 # Held strongly: closed, and not through yet.
 _closing: set[Shipment] = set()
 _exit_by = math.inf
-_shutdown = 0, -math.inf  # the id of a call's frame, and its end
+# The id of a call's frame, when its time is over, and when we saw it last.
+_shutdown = 0, -math.inf, -math.inf
 _hooked_process = 0
 
 
@@ -189,11 +195,21 @@ def _end_of(shutdown: FrameType, now: float) -> float:
     When the time is over that one ``logging.shutdown`` has for all handlers.
     """
     global _shutdown
-    call, by = _shutdown
-    if call != id(shutdown) or now > by + 1.0:
+    call, by, seen = _shutdown
+    # the frame of a later call may have the same address
+    if call != id(shutdown) or now > seen + _PAUSE_SECONDS:
         by = now + _FLUSH_SECONDS
-    _shutdown = id(shutdown), by
+    _shutdown = id(shutdown), by, now
     return by
+
+
+def _waited() -> None:
+    """
+    Remember when a wait ended: soon after, it is still the same shutdown.
+    """
+    global _shutdown
+    call, by, _ = _shutdown
+    _shutdown = call, by, time.monotonic()
 
 
 def _everything() -> list[Shipment]:

@@ -164,6 +164,14 @@ class Application:
         self._folder = folder
         self._scale = scale
 
+    def apart(self, name):
+        """
+        Another folder, for scripts that run again.
+        """
+        folder = self._folder / name
+        folder.mkdir()
+        return Application(folder, self._scale)
+
     def __call__(
         self, script, *arguments, control="", watchdog=25.0, scale=None, **more
     ):
@@ -691,6 +699,20 @@ def _limit(run):
     return max(0.1, 3 * run.facts["baseline"])
 
 
+def _reconfigured(application, *arguments):
+    """
+    The first of three runs in which no configuration was slow.
+
+    Other work of the machine makes one of a thousand slow; a handler that
+    waits makes it so in each run.
+    """
+    for attempt in range(3):
+        run = application.apart(str(attempt))(RECONFIGURE, *arguments)
+        if run.code != 0 or run.facts["slowest"] < _limit(run):
+            break
+    return run
+
+
 @pytest.mark.parametrize("kind", ["dictConfig", "fileConfig"])
 def test_configuration_made_anew_while_all_log_neither_waits_nor_loses(
     application, fault_scale, kind
@@ -701,7 +723,7 @@ def test_configuration_made_anew_while_all_log_neither_waits_nor_loses(
     """
     rounds = int(1000 * fault_scale)
 
-    run = application(RECONFIGURE, kind, "file", str(rounds), "0")
+    run = _reconfigured(application, kind, "file", str(rounds), "0")
 
     facts = run.facts
     print({"kind": kind, **facts})
@@ -728,7 +750,7 @@ def test_configuration_made_anew_with_a_stalled_server_does_not_wait(
     """
     rounds = int(1000 * fault_scale)
 
-    run = application(RECONFIGURE, kind, "syslog", str(rounds), str(stalled))
+    run = _reconfigured(application, kind, "syslog", str(rounds), str(stalled))
 
     facts = run.facts
     print({"kind": kind, **facts})
