@@ -18,6 +18,7 @@ from .accounting import DeliveryStats, Ledger, Stats
 from .context import stack, with_bound
 from .errors import ConfigError
 from .filters import filters_from, passed
+from .forking import fork_safe_lock
 from .reports import Reports
 
 __all__ = ["Handling", "every_handler", "reason_of"]
@@ -29,13 +30,15 @@ _handlers: weakref.WeakValueDictionary[int, Handling] = (
     weakref.WeakValueDictionary()
 )
 _next_number = count().__next__
+_registry = fork_safe_lock()
 
 
 def every_handler() -> list[Handling]:
     """
     The handlers of mllog that there are, oldest first.
     """
-    return [handler for _, handler in sorted(_handlers.items())]
+    with _registry:
+        return [handler for _, handler in sorted(_handlers.items())]
 
 
 def reason_of(error: BaseException | None) -> str:
@@ -90,7 +93,8 @@ class Handling(logging.Handler):
         else:
             self._formatter_options = given
             self.setFormatter(None)
-        _handlers[_next_number()] = self
+        with _registry:
+            _handlers[_next_number()] = self
 
     def default_formatter(self) -> logging.Formatter | None:
         """

@@ -311,7 +311,8 @@ class ShippingHandler(Handling, logging.Handler):
         """
         What became of the records, and where the others are.
         """
-        return self._outbox.stats()
+        outbox = self.__dict__.get("_outbox")  # None while it is made
+        return DeliveryStats() if outbox is None else outbox.stats()
 
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]
         """
