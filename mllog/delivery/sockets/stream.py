@@ -16,7 +16,7 @@ from typing import Any
 from ... import options
 from ...events import Event
 from ...forking import tell_child
-from ..retry import Verdict
+from ..retry import Fault, Verdict
 from ..transport import PartlySentError
 from .addresses import Address
 from .connecting import connected, leave
@@ -236,7 +236,9 @@ class StreamTransport:
             window.took(window.written - unsent_bytes(sock), now)
             return 0, None
         reason = self._reason(sock, failure)
-        return self._drop(max(whole - owed, 0)), reason
+        own = max(whole - owed, 0)
+        # who refuses us has read nothing, whatever his kernel took
+        return self._drop(own, refused=reason.fault is Fault.AUTH), reason
 
     def _write(
         self,
@@ -292,14 +294,14 @@ class StreamTransport:
             return StalledError(f"{self._address}: {said}")
         return PeerClosedError(f"{self._address}: {said}")
 
-    def _drop(self, own: int = 0) -> int:
+    def _drop(self, own: int = 0, *, refused: bool = False) -> int:
         """
         Close at once; gives how many of the last *own* frames were read.
         """
         sock, self._sock = self._sock, None
         if sock is None:
             return 0
-        taken = self._window.written - unsent_bytes(sock)
+        taken = 0 if refused else self._window.written - unsent_bytes(sock)
         sock.close()
         return self._window.broke(taken, time.monotonic(), own)
 
