@@ -279,15 +279,15 @@ class ShippingHandler(Handling, logging.Handler):
         """
         Put what the formatter makes of *record* on the queue.
         """
-        # a system call, and logging has made it already
-        if record.process != forking.process:
-            forking.woke_up()
         calls = depth.calls
         if calls >= DEEPEST:
             self._outbox.count("suppressed")
             return
         depth.calls = calls + 1
         try:
+            # logging has made the system call already
+            if record.process != forking.process:
+                forking.woke_up()
             entry = self.entry_of(record)
             size = len(entry) if type(entry) is bytes else size_of(entry)
             if not entry:

@@ -643,3 +643,18 @@ def test_handler_of_a_file_config_is_made_with_its_options(logger, tmp_path):
 
     assert handler.flush(5)
     assert [b"INFO x"] == handler.sink.received
+
+
+def test_record_without_a_process_never_raises_into_the_application():
+    """
+    A record that somebody took attributes from is counted, not raised about.
+    """
+    handler = MemoryHandler()
+    record = logging.makeLogRecord({"msg": "x"})
+    del record.__dict__["process"]
+
+    handler.handle(record)
+    stats = handler.stats()
+    handler.close(0)
+
+    assert (stats.accepted, stats.dropped) == (1, {"format_error": 1})
