@@ -127,10 +127,8 @@ def require(package: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError as exc:
-        if (
-            exc.name is not None
-            and package.split(".", maxsplit=1)[0] == exc.name
-        ):
+        missing = exc.name or ""
+        if package == missing or package.startswith(f"{missing}."):
             raise MissingPackageError(package, extra) from exc
         raise
 

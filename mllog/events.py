@@ -14,7 +14,15 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Entry", "Event", "events_of", "pack", "size_of", "unpack"]
+__all__ = [
+    "Entry",
+    "Event",
+    "Message",
+    "events_of",
+    "pack",
+    "size_of",
+    "unpack",
+]
 
 _VALUE, _EVENTS = 1, 2
 
@@ -39,6 +47,8 @@ class Event(NamedTuple):
     content_type: str = ""
 
 
+#: An event, or the value of one that has nothing else.
+Message = bytes | Event
 Entry = bytes | tuple[Event, ...]
 
 

@@ -108,8 +108,18 @@ class Handling(logging.Handler):
         """
         given = self._formatter_options
         if given:
-            fmt = options.rebuild(fmt, given) if fmt else _Unfit(self, given)
+            fmt = options.rebuild(fmt, given) if fmt else self._fitted(given)
         super().setFormatter(fmt)
+
+    def _fitted(self, given: Mapping[str, Any]) -> logging.Formatter:
+        """
+        The default formatter with *given* options.
+        """
+        default = self.default_formatter() or logging.Formatter()
+        try:
+            return options.rebuild(default, given)
+        except ConfigError as exc:
+            return _Unfit(self, default, exc)
 
     def handle(self, record: logging.LogRecord) -> Any:
         """
@@ -197,16 +207,16 @@ class _Unfit(logging.Formatter):
     that do not fit the default one are an error only if none comes.
     """
 
-    def __init__(self, handler: Handling, given: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        handler: Handling,
+        default: logging.Formatter,
+        misfit: ConfigError,
+    ) -> None:
         super().__init__()
         self._handler = handler
-        default = handler.default_formatter() or logging.Formatter()
-        self._misfit: ConfigError | None = None
-        try:
-            self._formatter = options.rebuild(default, given)
-        except ConfigError as exc:
-            self._misfit = exc
-            self._formatter = default
+        self._formatter = default
+        self._misfit: ConfigError | None = misfit
 
     def format(self, record: logging.LogRecord) -> str:
         if self._misfit is not None:

@@ -41,8 +41,10 @@ class Admission:
             return True
         queue, overflow = stock.queue, stock.bounds.overflow
         is_urgent = levelno >= logging.WARNING
-        if not queue.has_room(size, to_the_last=is_urgent):
-            stock.spill()
+        if stock.is_crowded and stock.step():
+            is_urgent = True  # the disk takes what there is no room for
+        while not queue.has_room(size, to_the_last=is_urgent) and stock.step():
+            pass
         if not queue.has_room(size, to_the_last=is_urgent):
             if overflow == "block":
                 return False

@@ -103,23 +103,40 @@ class Backlog:
                 "  they wait in memory, and a kill -9 loses them"
             )
 
-    def hold(self, entries: Sequence[Entry]) -> Spool | None:
+    def hold(self, entries: Sequence[Entry], held: int = 0) -> Spool | None:
         """
-        Store what the worker has in its hands; gives where, None if it fails.
+        Store more of what the worker has in its hands.
 
-        It is older than all that will be stored, so the spool is empty then.
+        It is older than all that will be stored, so the spool has nothing
+        else until all of it is there.
+
+        Args:
+            entries: The next ones.
+
+            held: How many were stored before.
+
+        Returns:
+            Where they are; None if that cannot be.
         """
-        if self.pending or not self.store(entries):
+        if self.pending != held or not self.store(entries):
             return None
         try:
             self._own.read(len(entries), 1 << 62)
         except OSError as exc:
-            # What was written is a copy, left to whoever adopts it.
-            self._own.close()
+            # what was written now is a copy, left to whoever adopts it
+            self.drop_copy(held)
+            self._let_go(self._own)
             self._own = self._make()
             self._refuse(exc)
             return None
         return self._own
+
+    def drop_copy(self, held: int) -> None:
+        """
+        Have no copy of the *held* records that :meth:`hold` stored.
+        """
+        if held and self._own.pending >= held:
+            self.ack(self._own, held)
 
     # --- out ---
 

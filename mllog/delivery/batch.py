@@ -4,10 +4,9 @@ What a worker has in its hands.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..events import Entry, Event, events_of
+from ..events import Entry, Event, Message, events_of
 from .spool import Spool
 
 __all__ = ["Batch"]
@@ -28,15 +27,25 @@ class Batch:
 
         first: The number of the first one, counted over the queue's life.
 
+        size: Bytes of all entries.
+
+        held: How many of those that are left have a copy on disk, while it
+            is made.
+
+        refused: How many were left when the disk had no room for them.
+
         done: How many are settled, from the first on.
 
         is_lost: Whether somebody settled the rest meanwhile.
     """
 
-    entries: Sequence[Entry]
+    entries: list[Entry]
     spool: Spool | None = None
-    stamps: Sequence[float] = ()
+    stamps: list[float] = field(default_factory=list)
     first: int = 0
+    size: int = 0
+    held: int = 0
+    refused: int = 0
     done: int = 0
     is_lost: bool = False
 
@@ -51,14 +60,14 @@ class Batch:
         """
         The entries that are not settled yet.
         """
-        return list(self.entries[self.done :])
+        return self.entries[self.done :]
 
-    def expire(self, before: float) -> int:
+    def expire(self, before: float, most: int) -> int:
         """
         Settle what came before that ``time.monotonic()``; gives how many.
         """
         count = 0
-        while self.left and self.stamps[self.done] < before:
+        while count < most and self.left and self.stamps[self.done] < before:
             self.done += 1
             count += 1
         return count
@@ -68,12 +77,28 @@ class Batch:
         The events of the next *most_records* records.
         """
         found: list[Event] = []
-        for entry in self.entries[self.done : self.done + most_records]:
-            if type(entry) is bytes:
-                found.append(Event(entry))
-            else:
-                found += events_of(entry)
+        for entry in self.next(most_records):
+            found += events_of(entry)
         return found
+
+    def messages(self, most_records: int) -> list[Message]:
+        """
+        The same, with bytes for events that are only a value.
+        """
+        found: list[Message] = []
+        for entry in self.next(most_records):
+            if isinstance(entry, bytes):
+                found.append(entry)
+            else:
+                found += entry
+        return found
+
+    def next(self, most_records: int, after: int = 0) -> list[Entry]:
+        """
+        The next entries, without the first *after* of them.
+        """
+        begin = self.done + after
+        return self.entries[begin : begin + most_records]
 
     def records_in(self, events: int) -> int:
         """

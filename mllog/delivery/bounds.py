@@ -72,6 +72,21 @@ class Bounds:
             )
         return bounds
 
+    def check_age(self) -> None:
+        """
+        See to it that records are not too old when their batch is due.
+
+        Raises:
+            ConfigError: They are.
+        """
+        age = self.max_age_seconds
+        if age is not None and self.linger_seconds >= age:
+            raise ConfigError(
+                f"{shown('linger_seconds', self.linger_seconds)} is not"
+                f" less than max_age_seconds={age:g}",
+                expected="records that are sent before they are too old",
+            )
+
 
 def _count(option: str, value: Any) -> int:
     return options.integer(option, value, minimum=1)

@@ -48,15 +48,20 @@ class Counts:
         """
         self.beside[what] += 1
 
-    def settle(self, records: int, outcome: str, seconds: float) -> None:
+    def acknowledge(self, seconds: float) -> None:
+        """
+        The sink took a batch, in *seconds*.
+        """
+        self.batches += 1
+        self.send_seconds += seconds
+        self.last_success = time.time()
+
+    def settle(self, records: int, outcome: str) -> None:
         """
         Records that were waiting are ``sent``, ``dead_lettered``, or lost.
         """
         if outcome == "sent":
             self.sent += records
-            self.batches += 1
-            self.send_seconds += seconds
-            self.last_success = time.time()
         elif outcome == "dead_lettered":
             self.dead_lettered += records
         else:

@@ -141,6 +141,7 @@ class ShippingHandler(Handling, logging.Handler):
             linger_seconds=linger_seconds,
             max_age_seconds=max_age_seconds,
         )
+        self._bounds.check_age()
         self._send_timeout = options.number(
             "send_timeout_seconds", send_timeout_seconds
         )
@@ -242,7 +243,16 @@ class ShippingHandler(Handling, logging.Handler):
         """
         Use *fmt*; None is the handler's default.
         """
+        before = self.formatter
         super().setFormatter(fmt)
+        try:
+            self._use()
+        except ConfigError:  # it goes on with what it had
+            self.formatter = before
+            self._use()
+            raise
+
+    def _use(self) -> None:
         self._used = self.formatter or self.default_formatter()
         self.entry_of = self.way_to_entry()
 

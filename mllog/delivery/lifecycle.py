@@ -53,6 +53,8 @@ class Shipment:
         self.worker = worker
         self._close_timeout = close_timeout
         self._ending = fork_safe_lock()
+        # its worker hangs in a call, and nobody waits for it any more
+        self._is_given_up = False
         worker.ended = self._ended
         with _registry:
             _shipments.add(self)
@@ -62,6 +64,7 @@ class Shipment:
         """
         In a forked child: nobody has closed what it has not begun.
         """
+        self._is_given_up = False
         self.worker.close_by = math.inf
         _closing.discard(self)
 
@@ -69,6 +72,7 @@ class Shipment:
         """
         Start the worker: at the first record, or for one after ``close``.
         """
+        self._is_given_up = False
         if self.outbox.is_closed:
             self.worker.close_by = time.monotonic() + self._close_timeout
             _closing.add(self)
@@ -137,9 +141,11 @@ class Shipment:
         """
         with self._ending:
             if self.worker.is_running:
-                self.worker.join(deadline)
+                if not self._is_given_up:
+                    self.worker.join(deadline)
                 is_late = time.monotonic() >= deadline
                 if is_late and self.worker.is_running:  # in a call
+                    self._is_given_up = True
                     self.worker.settle()
             elif self.outbox.is_empty:
                 self.worker.settle()

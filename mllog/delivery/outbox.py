@@ -22,6 +22,7 @@ __all__ = ["Outbox"]
 _LOOK_FOR_ROOM_SECONDS = 0.002
 _LOOK_AGAIN_SECONDS = 0.1
 _IDLE_SECONDS = 30.0
+_SETTLED_AT_ONCE = 1000
 
 
 class Outbox:
@@ -185,8 +186,7 @@ class Outbox:
                 if self._is_over:
                     return None
                 now = time.monotonic()
-                if self._stock.expire(now):
-                    self._tell_waiters()
+                self._expire()
                 hurry = self._is_nudged or self.is_closed or self._waiters
                 ready_at = self._stock.ready_at(now, in_a_hurry=bool(hurry))
                 if ready_at is None:
@@ -194,7 +194,7 @@ class Outbox:
                 if ready_at is not None and ready_at <= now:
                     batch = self._stock.next_batch()
                     if batch is not None:
-                        return batch
+                        break
                     ready_at = now + _LOOK_AGAIN_SECONDS
                 if self.is_closed and (
                     ready_at is None or self._stock.is_unreadable
@@ -206,6 +206,18 @@ class Outbox:
                 self._alarm.doze(ready_at - now)
             elif not self._alarm.doze(_IDLE_SECONDS):
                 self.look_around()
+        self._repeat(lambda: self._stock.fill(batch))
+        return batch
+
+    def _repeat(self, step: Callable[[], object]) -> None:
+        """
+        Do *step* until it has no more to do, and let others in between.
+        """
+        while True:
+            with self._lock:
+                if not step():
+                    return
+            time.sleep(0)
 
     def _set_alarm(self, ready_at: float | None) -> None:
         if ready_at is None:
@@ -215,25 +227,40 @@ class Outbox:
         else:
             self._alarm.set(*self._stock.enough)
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, *, to_the_end: bool = False) -> None:
         """
         Wait before another attempt, and keep the queue in bounds meanwhile.
 
-        Ends early when somebody flushes or closes.
+        Args:
+            seconds: How long at most.
+
+            to_the_end: Whether it ends early only for a close; otherwise also
+                when somebody flushes.
         """
         until = time.monotonic() + seconds
+        was_closed = self.is_closed
         while True:
+            self._repeat(self._expire)
+            self._repeat(self._stock.relieve)
             with self._lock:
                 now = time.monotonic()
-                if self._stock.expire(now):
-                    self._tell_waiters()
-                self._stock.relieve()
-                if now >= until or self._is_nudged:
+                is_called = (
+                    self.is_closed > was_closed
+                    if to_the_end
+                    else self._is_nudged
+                )
+                if now >= until or is_called:
                     self._is_nudged = False
                     return
                 if not self._admission.writes_ahead:
                     self._alarm.set(*self._stock.high_water)
             self._alarm.doze(min(until - now, 1.0))
+
+    def _expire(self) -> int:
+        expired = self._stock.expire(time.monotonic())
+        if expired:
+            self._tell_waiters()
+        return expired
 
     def look_around(self) -> None:
         """
@@ -262,10 +289,17 @@ class Outbox:
 
             seconds: How long it took to send them.
         """
-        with self._lock:
-            settled = self._stock.settle(batch, records)
-            self._stock.counts.settle(settled, outcome, seconds)
-            self._tell_waiters()
+        while records > 0:
+            with self._lock:
+                part = min(records, _SETTLED_AT_ONCE)
+                settled = self._stock.settle(batch, part)
+                records -= part
+                self._stock.counts.settle(settled, outcome)
+                if outcome == "sent" and not records:
+                    self._stock.counts.acknowledge(seconds)
+                self._tell_waiters()
+            if records:
+                time.sleep(0)
 
     def failed(self, batch: Batch) -> None:
         """
@@ -307,8 +341,9 @@ class Outbox:
                 # on disk it is safe: no use to wait for a sink that is away
                 is_away = self._failures > failures
                 if left <= 0 or (is_away and self._stock.backlog is not None):
+                    self._repeat(lambda: self._stock.secure(mark))
                     with self._lock:
-                        return self._stock.secure(mark)
+                        return self._stock.is_secure(mark)
                 waiter.doze(left)
             return True
         finally:

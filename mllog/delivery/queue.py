@@ -13,10 +13,25 @@ from ..events import Entry, size_of
 from .batch import Batch
 from .bounds import Bounds
 
-__all__ = ["MemoryQueue"]
+__all__ = ["MOVED_BYTES", "MemoryQueue", "up_to"]
+
+#: Bytes that are moved to disk while somebody may wait for the lock.
+MOVED_BYTES = 1 << 20
 
 # From here on records below WARNING are refused.
 _NEARLY_FULL = 0.95
+
+
+def up_to(most_bytes: int, entries: list[Entry]) -> list[Entry]:
+    """
+    The first of *entries* that have *most_bytes* together, and at least one.
+    """
+    size = 0
+    for count, entry in enumerate(entries):
+        size += size_of(entry)
+        if size > most_bytes:
+            return entries[: max(1, count)]
+    return entries
 
 
 class MemoryQueue:
@@ -116,14 +131,30 @@ class MemoryQueue:
         self.bytes -= len(entry) if type(entry) is bytes else size_of(entry)
         return entry
 
-    def batch(self, most_records: int, most_bytes: int) -> Batch:
+    def batch(self) -> Batch:
         """
-        Take the oldest out, as many as go together.
+        A batch that begins with the oldest, and has nothing yet.
         """
-        stamps: list[float] = []
-        entries: list[Entry] = []
-        first, items, size = self.first, self.items, 0
-        while items and len(entries) < most_records:
+        return Batch([], stamps=[], first=self.first)
+
+    def fill(self, batch: Batch, most_records: int, most_bytes: int) -> bool:
+        """
+        Take the oldest out and put them behind those of *batch*.
+
+        Args:
+            batch: What :meth:`batch` gave.
+
+            most_records: How many now.
+
+            most_bytes: Size of all that *batch* may have; the first entry
+                may exceed it.
+
+        Returns:
+            Whether there may be more for it.
+        """
+        stamps, entries, items = batch.stamps, batch.entries, self.items
+        size = batch.size
+        for _ in range(min(most_records, len(items))):
             stamp, entry = items[0]
             more = len(entry) if type(entry) is bytes else size_of(entry)
             if entries and size + more > most_bytes:
@@ -132,8 +163,13 @@ class MemoryQueue:
             stamps.append(stamp)
             entries.append(entry)
             size += more
-        self.bytes -= size
-        return Batch(entries, stamps=stamps, first=first)
+        else:
+            self.bytes -= size - batch.size
+            batch.size = size
+            return bool(items)
+        self.bytes -= size - batch.size
+        batch.size = size
+        return False
 
     def give_back(self, batch: Batch) -> None:
         """
@@ -146,40 +182,54 @@ class MemoryQueue:
         )
         self.bytes += sum(map(size_of, entries))
 
-    def expire(self, before: float) -> int:
+    def expire(self, before: float, most: int) -> int:
         """
         Take out what came before that ``time.monotonic()``; gives how many.
         """
         count = 0
-        while self.items and self.items[0][0] < before:
+        while count < most and self.items and self.items[0][0] < before:
             self.pop()
             count += 1
         return count
 
     def move(
-        self,
-        store: Callable[[list[Entry]], bool],
-        keep: float,
-        chunk: int = 500,
+        self, store: Callable[[list[Entry]], bool], keep: float, most: int
     ) -> bool:
         """
-        Hand the oldest to *store* until *keep*, from 0 to 1, of it is left.
+        Hand up to *most* of the oldest to *store*.
+
+        Args:
+            store: Takes all of what it is given, or nothing.
+
+            keep: How much of what the queue may hold stays, from 0 to 1.
+
+            most: How many at most.
 
         Returns:
-            Whether *store* took all of them.
+            Whether it took any.
         """
-        records, size = self.most_records * keep, self.most_bytes * keep
-        while len(self.items) > records or self.bytes > size:
-            count = min(chunk, max(1, len(self.items) - int(records)))
-            entries = [entry for _, entry in islice(self.items, count)]
+        count = min(most, self.above(keep))
+        while count:
+            entries = up_to(
+                MOVED_BYTES, [entry for _, entry in islice(self.items, count)]
+            )
             if store(entries):
                 for _ in entries:
                     self.pop()
-            elif count > 1:  # the last room may be small
-                chunk = count // 2
-            else:
-                return False
-        return True
+                return True
+            count = len(entries) // 2  # the last room may be small
+        return False
+
+    def above(self, keep: float) -> int:
+        """
+        How many records at least are more than *keep* of what it may hold.
+        """
+        items = self.items
+        records = len(items) - int(self.most_records * keep)
+        excess = self.bytes - int(self.most_bytes * keep)
+        if not items or excess <= 0:
+            return max(records, 0)
+        return max(records, 1, excess * len(items) // self.bytes)
 
     def clear(self) -> int:
         """

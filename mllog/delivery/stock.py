@@ -8,18 +8,23 @@ import time
 from typing import NamedTuple
 
 from ..accounting import DeliveryStats
+from ..events import size_of
 from ..forking import fork_safe_lock
 from .backlog import Backlog
 from .batch import Batch
 from .bounds import Bounds
 from .counts import Counts
-from .queue import MemoryQueue
+from .queue import MOVED_BYTES, MemoryQueue, up_to
 
 __all__ = ["Mark", "Stock"]
 
 _HIGH_WATER = 0.8
 _LOW_WATER = 0.5
 _NEVER = 1 << 62
+# Records that are moved while somebody may wait for the lock.
+_AT_ONCE = 200
+# The same for a log call.
+_A_FEW = 50
 
 
 class Mark(NamedTuple):
@@ -62,15 +67,24 @@ class Stock:
         self.batch: Batch | None = None
         self.counts = Counts()
         self._spool_since: float | None = None
+        self._is_relieving = self._is_moving = False
 
     # --- towards the disk ---
 
-    def relieve(self) -> None:
+    def relieve(self) -> bool:
         """
-        Move what is above the high-water mark to disk.
+        Begin to move what is above the high-water mark to disk, or go on.
+
+        Returns:
+            Whether there is more to move.
         """
-        if self.backlog is not None and self.queue.fullness >= _HIGH_WATER:
-            self.spill()
+        is_due = self._is_relieving or self.queue.fullness >= _HIGH_WATER
+        self._is_relieving = (
+            self.backlog is not None
+            and is_due
+            and bool(self._move(_LOW_WATER))
+        )
+        return self._is_relieving
 
     @property
     def high_water(self) -> tuple[int, int]:
@@ -93,14 +107,66 @@ class Stock:
         Returns:
             Whether the disk took them.
         """
+        while moved := self._move(keep):
+            pass
+        return moved is None
+
+    def step(self) -> bool:
+        """
+        Move a few records to disk, by a thread that has other things to do.
+
+        Returns:
+            Whether there may be more to move.
+        """
+        return bool(self._move(_LOW_WATER, _A_FEW))
+
+    @property
+    def is_crowded(self) -> bool:
+        """
+        Whether there is a disk, and it is time for :meth:`step`.
+        """
+        return self.backlog is not None and self.queue.fullness >= _HIGH_WATER
+
+    def _move(self, keep: float, most: int = 0) -> bool | None:
+        """
+        Move up to *most* records to disk.
+
+        Returns:
+            Whether the disk took them; None if there are none to move.
+        """
         backlog, batch = self.backlog, self.batch
-        if backlog is None:
+        most = most or _AT_ONCE
+        if backlog is None or self._is_moving:
             return False
-        if batch is not None and batch.spool is None and batch.left:
-            batch.spool = backlog.hold(batch.rest())
-            if batch.spool is None:
-                return False
-        return self.queue.move(backlog.store, keep)
+        # a signal handler that logs now would move the same once more
+        self._is_moving = True
+        try:
+            if batch is not None and batch.spool is None and batch.left:
+                return self._hold(backlog, batch, most)
+            if not self.queue.above(keep):
+                return None
+            return self.queue.move(backlog.store, keep, most)
+        finally:
+            self._is_moving = False
+
+    def _hold(self, backlog: Backlog, batch: Batch, most: int) -> bool:
+        """
+        Copy more of what is on its way; with the last of it the copy counts.
+        """
+        if batch.left == batch.refused:
+            return False
+        entries = up_to(MOVED_BYTES, batch.next(most, batch.held))
+        spool = backlog.hold(entries, batch.held)
+        if spool is None:
+            if not backlog.refuses:  # the spool is too small for all of it
+                batch.refused = batch.left
+            backlog.drop_copy(batch.held)
+            batch.held = 0
+            return False
+        batch.held += len(entries)
+        if batch.held == batch.left:
+            batch.spool, batch.held = spool, 0
+        return True
 
     # --- towards the worker ---
 
@@ -139,25 +205,50 @@ class Stock:
     def next_batch(self) -> Batch | None:
         """
         The oldest records, from now on in the worker's hands.
+
+        It is for :meth:`fill` to add to them while there are more.
         """
-        records, size = self.bounds.batch_records, self.bounds.batch_bytes
         spool = None if self.backlog is None else self.backlog.next_spool()
-        if spool is None or self.backlog is None:
-            self.batch = self.queue.batch(records, size)
-        else:
-            entries = self.backlog.read(spool, records, size)
-            self.batch = Batch(entries, spool=spool)
-            if len(entries) == self.backlog.pending:
-                self._spool_since = None  # what comes next lingers again
-        if not self.batch.left:
+        self.batch = batch = (
+            self.queue.batch() if spool is None else Batch([], spool=spool)
+        )
+        self.fill(batch)
+        if not batch.left:
             self.batch = None
         return self.batch
+
+    def fill(self, batch: Batch) -> bool:
+        """
+        Add the next records to *batch*; gives whether there may be more.
+
+        Some at a time, for whoever logs waits for the lock.
+        """
+        records = self.bounds.batch_records - len(batch.entries)
+        records = min(records, _AT_ONCE)
+        if self.batch is not batch or records <= 0:
+            return False
+        if batch.spool is None:
+            return self.queue.fill(batch, records, self.bounds.batch_bytes)
+        if batch.stamps or self.backlog is None:  # it was moved to disk
+            return False
+        room = self.bounds.batch_bytes - batch.size
+        if batch.entries and room <= 0:
+            return False
+        entries = self.backlog.read(batch.spool, records, room)
+        batch.entries += entries
+        batch.size += sum(map(size_of, entries))
+        if len(batch.entries) == self.backlog.pending:
+            self._spool_since = None  # what comes next lingers again
+        return len(entries) == records
 
     def settle(self, batch: Batch, records: int) -> int:
         """
         The next *records* of *batch* need no more; gives how many that are.
         """
         settled = min(records, batch.left)
+        if batch.held and self.backlog is not None:
+            self.backlog.drop_copy(batch.held)
+            batch.held = 0
         batch.done += settled
         if settled and batch.spool is not None and self.backlog is not None:
             self.backlog.ack(batch.spool, settled)
@@ -172,23 +263,26 @@ class Stock:
         batch, self.batch = self.batch, None
         if batch is None or not batch.left:
             return
-        if batch.spool is None:
-            self.queue.give_back(batch)
-        else:
+        if batch.spool is not None:
             batch.spool.rewind()
+        else:
+            if self.backlog is not None:
+                self.backlog.drop_copy(batch.held)
+            batch.held = 0
+            self.queue.give_back(batch)
         batch.is_lost = True
 
     def expire(self, now: float) -> int:
         """
-        Give up what is too old; gives how many records.
+        Give up what is too old, some at a time; gives how many records.
         """
         age = self.bounds.max_age_seconds
         if age is None:
             return 0
-        expired = self.queue.expire(now - age)
+        expired = self.queue.expire(now - age, _AT_ONCE)
         batch = self.batch
         if batch is not None and batch.spool is None:
-            expired += batch.expire(now - age)
+            expired += batch.expire(now - age, _AT_ONCE)
             if not batch.left:
                 self.batch = None
         if expired:
@@ -258,13 +352,20 @@ class Stock:
         )
         return has_left_disk and self.first_in_memory >= mark.in_memory
 
+    def is_secure(self, mark: Mark) -> bool:
+        """
+        Whether no record before *mark* is in memory alone.
+        """
+        return self.first_in_memory >= mark.in_memory
+
     def secure(self, mark: Mark) -> bool:
         """
-        Have no record before *mark* in memory alone; False if that cannot be.
+        Move some of the records before *mark* to disk.
+
+        Returns:
+            Whether there may be more to move.
         """
-        if self.first_in_memory < mark.in_memory:
-            self.spill(0)
-        return self.first_in_memory >= mark.in_memory
+        return not self.is_secure(mark) and bool(self._move(0))
 
     def stats(self) -> DeliveryStats:
         """
@@ -280,7 +381,8 @@ class Stock:
                 dropped[reason] = dropped.get(reason, 0) + count
             is_from_disk = batch is not None and batch.spool is not None
             spooled = backlog.pending + backlog.left
-            spooled -= in_flight if is_from_disk else 0
+            if batch is not None:  # its records count as on their way
+                spooled -= in_flight if is_from_disk else batch.held
         now = time.monotonic()
         oldest = queue.oldest(now)
         if batch is not None and batch.left and batch.stamps:

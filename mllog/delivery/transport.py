@@ -36,6 +36,11 @@ class Transport(Protocol):
     What it logs never comes back: records of the worker's thread are not
     taken by any shipper.  A forked child finds it as the parent left it, so
     it either registers with ``forking.tell_child`` or holds nothing open.
+
+    One that sets ``takes_bytes`` to True is given bare bytes for the events
+    that are only a value.  One that has a method ``begin`` is told by it before
+    the first ``send`` of a batch, and after the last; in between each is of
+    what is left of the same one, or of the first half of that.
     """
 
     def open(self, deadline: float) -> None:

@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from .. import waiting
 from ..forking import tell_child
@@ -23,6 +24,7 @@ __all__ = ["Worker"]
 
 _CLOSING_PAUSE_SECONDS = 0.25
 _SAY_AFTER_ATTEMPTS = 2
+_SECONDS_BETWEEN = 30.0
 
 
 class Worker:
@@ -62,6 +64,13 @@ class Worker:
         self._send_timeout = send_timeout
         self._longest_wait = longest_wait
         self._dead_letters = dead_letters
+        # 33 000 lines are an object: to wrap each would take longer than to
+        # store it
+        takes_bytes = getattr(transport, "takes_bytes", False)
+        self._begin: Callable[[], None] = getattr(
+            transport, "begin", lambda: None
+        )
+        self._cut: Any = Batch.messages if takes_bytes else Batch.events
         #: Called when it has let go of the sink.
         self.ended: Callable[[], None] = lambda: None
         #: By ``time.monotonic()``, when it has to have ended.
@@ -152,6 +161,7 @@ class Worker:
         """
         Give up what was not sent, for the time is over.
         """
+        is_known = self._outbox.is_over  # close did it while this one was busy
         unsent = self._outbox.finish()
         if unsent:
             were = "record was" if unsent == 1 else "records were"
@@ -159,7 +169,7 @@ class Worker:
                 f"{unsent} {were} not sent before the close: lost"
             )
         left = self._outbox.left_on_disk
-        if left:
+        if left and not is_known:
             noun = "record waits" if left == 1 else "records wait"
             self._reports.say(
                 f"{left} {noun} in the spool for the next process"
@@ -195,6 +205,7 @@ class Worker:
         """
         Send all of *batch*; False where the time is over before.
         """
+        self._begin()
         most = len(batch.entries)
         while batch.left:
             if time.monotonic() >= self.close_by:
@@ -206,14 +217,17 @@ class Worker:
                 continue
             verdict = self._transport.classify(error)
             if verdict.fault is not Fault.POISON:
-                if self._outbox.is_closed and self._outbox.has_disk:
-                    return False  # safe there, and nobody has to wait
+                if self._is_safe:
+                    return False  # nobody has to wait
                 self._wait(batch, error, verdict)
+                if self._is_safe and verdict.retry_after is not None:
+                    return False  # the sink did not ask for another attempt
             elif most > 1:
                 most //= 2
             else:
                 self._refuse(batch, error)
                 most = len(batch.entries)
+        self._begin()  # nothing of this one needs to be kept
         return True
 
     def _attempt(self, batch: Batch, most: int) -> BaseException | None:
@@ -226,7 +240,7 @@ class Worker:
             if not self._is_open:
                 self._transport.open(deadline)
                 self._is_open = True
-            self._transport.send(batch.events(most), deadline)
+            self._transport.send(self._cut(batch, most), deadline)
         except PartlySentError as exc:
             arrived = batch.records_in(exc.acknowledged)
             if arrived:
@@ -250,10 +264,31 @@ class Worker:
         self._outbox.failed(batch)
         self._outage.goes_on(error, verdict)
         seconds = self._backoff.wait(verdict)
+        if verdict.retry_after is not None:
+            self._wait_as_asked(seconds)
+            return
         if self._outbox.is_closed or waiting.is_exiting():
             left = self.close_by - time.monotonic()
             seconds = min(seconds, _CLOSING_PAUSE_SECONDS, max(left, 0.0))
         self._outbox.pause(seconds)
+
+    def _wait_as_asked(self, seconds: float) -> None:
+        """
+        Wait as long as the sink asked for, whoever flushes or closes.
+        """
+        until = time.monotonic() + seconds
+        while not self._is_safe:
+            left = min(until, self.close_by) - time.monotonic()
+            if left <= 0:
+                return
+            self._outbox.pause(left, to_the_end=True)
+
+    @property
+    def _is_safe(self) -> bool:
+        """
+        Whether it closes, and what is not sent can be left on disk.
+        """
+        return self._outbox.is_closed and self._outbox.has_disk
 
     def _refuse(self, batch: Batch, error: BaseException) -> None:
         """
@@ -270,31 +305,53 @@ class Worker:
 class _Outage:
     """
     What is told of a sink that is away: that it is, and that it is back.
+
+    One that comes and goes is told of once in a while.
     """
 
     def __init__(self, reports: Reports) -> None:
         self._reports = reports
         self._attempts = 0
         self._began = 0.0
-        self._is_said = False
+        self._unsaid = 0
+        self._say_at = self._say_worse_at = -math.inf
+        self._is_said = self._needs_people = False
 
     def goes_on(self, error: BaseException, verdict: Verdict) -> None:
         """
         Another attempt failed.
         """
+        now = time.monotonic()
         if not self._attempts:
-            self._began = time.monotonic()
+            self._began = now
         self._attempts += 1
         # a connection that broke, and is there again at once, is no news
         needs_people = verdict.fault is Fault.AUTH
         if self._attempts < _SAY_AFTER_ATTEMPTS and not needs_people:
             return
-        if not self._is_said:
-            self._is_said = True
-            self._reports.say(
-                f"cannot send: {str(error) or type(error).__name__}\n"
-                "  records wait, and are sent when it works again"
-            )
+        is_worse = (
+            needs_people
+            and not self._needs_people
+            and now >= self._say_worse_at
+        )
+        is_news = not self._is_said and now >= self._say_at
+        if is_news or is_worse:
+            self._is_said, self._needs_people = True, needs_people
+            if needs_people:
+                self._say_worse_at = now + _SECONDS_BETWEEN
+            self._say_at = now + _SECONDS_BETWEEN
+            self._say(error)
+
+    def _say(self, error: BaseException) -> None:
+        more = ""
+        if self._unsaid:
+            times = "once" if self._unsaid == 1 else f"{self._unsaid} times"
+            more = f" ({times} more since the last report)"
+            self._unsaid = 0
+        self._reports.say(
+            f"cannot send: {str(error) or type(error).__name__}{more}\n"
+            "  records wait, and are sent when it works again"
+        )
 
     def ends(self) -> None:
         """
@@ -303,5 +360,7 @@ class _Outage:
         if self._is_said and not waiting.is_exiting():
             seconds = time.monotonic() - self._began
             self._reports.say(f"sends again, after {seconds:.1f} s")
+        elif self._attempts >= _SAY_AFTER_ATTEMPTS:
+            self._unsaid += 1
         self._attempts = 0
-        self._is_said = False
+        self._is_said = self._needs_people = False

@@ -315,6 +315,102 @@ def test_hold_by_a_disk_that_does_not_give_raises_nothing(make, disk):
     backlog.hold([b"x"])
 
 
+def test_hold_in_steps_is_one_batch_in_front_of_what_follows(make):
+    """
+    All of it is on disk as read, and only then do others come behind it.
+    """
+    backlog = make()
+    spools = [backlog.hold(_values(3, first=3 * n), 3 * n) for n in range(3)]
+    backlog.store(_values(2, first=9))
+    [spool] = set(spools)
+
+    assert backlog.pending == 11
+    assert _read(backlog) == _values(2, first=9)
+    spool.rewind()
+    assert _drain(backlog) == _values(11)
+
+
+def test_hold_after_something_came_between_is_refused(make):
+    """
+    What is on disk besides the copies would be overtaken, or is none of them.
+    """
+    backlog = make()
+    backlog.hold(_values(3))
+    backlog.store([b"other"])
+
+    assert backlog.hold(_values(3, first=3), 3) is None
+    assert backlog.pending == 4
+
+
+def test_copies_that_are_dropped_are_neither_pending_nor_lost(make):
+    """
+    They count as gone, so that no flush waits for them, and leave nothing.
+    """
+    backlog = make()
+    backlog.hold(_values(3))
+    backlog.hold(_values(3, first=3), 3)
+    mark = backlog.gone + backlog.pending
+    backlog.drop_copy(6)
+    backlog.store([b"x"])
+
+    assert backlog.gone == mark
+    assert backlog.pending == 1
+    assert not any(backlog.dropped().values())
+    assert _drain(backlog) == [b"x"]
+
+
+def test_copies_that_are_none_are_not_dropped(make):
+    """
+    What is on disk for itself stays.
+    """
+    backlog = make()
+    backlog.store(_values(3))
+    backlog.drop_copy(0)
+    backlog.drop_copy(4)
+
+    assert _drain(backlog) == _values(3)
+
+
+def test_hold_by_a_disk_that_does_not_give_midway_begins_anew(
+    make, disk, said, tmp_path
+):
+    """
+    The copies before are gone; the last ones are for whoever adopts them.
+    """
+    backlog, heir = make(), make()
+    backlog.hold(_values(3))
+    disk.gives = False
+    held = backlog.hold(_values(3, first=3), 3)
+    disk.gives = True
+
+    assert held is None
+    assert backlog.pending == 0
+    assert "refuses records" in said[0]
+    assert heir.adopt(heir.orphans()) == 3
+    assert _drain(heir) == _values(3, first=3)
+
+
+def test_hold_by_a_disk_that_does_not_give_keeps_what_was_counted(
+    make, disk, tmp_path
+):
+    """
+    Records found damaged before stay dropped when the spool is made anew.
+    """
+    backlog = make()
+    backlog.store(_values(9))
+    [path] = (tmp_path / "spool").glob("*/*.spool")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"000004")] ^= 1
+    path.write_bytes(data)
+    _drain(backlog)
+    gone = backlog.gone
+    disk.gives = False
+    backlog.hold([b"x"])
+
+    assert backlog.dropped()["spool_corrupt"] == 1
+    assert backlog.gone == gone == 9
+
+
 def test_close_leaves_what_is_pending_to_the_next(make):
     """
     Another backlog of the folder finds it, and sends it before its own.

@@ -90,9 +90,9 @@ def test_batch_expires_from_the_front():
     """
     batch = Batch([b"1", b"2", b"3"], stamps=[1.0, 2.0, 3.0])
 
-    assert batch.expire(before=3.0) == 2
+    assert batch.expire(before=3.0, most=9) == 2
     assert batch.rest() == [b"3"]
-    assert batch.expire(before=3.0) == 0
+    assert batch.expire(before=3.0, most=9) == 0
 
 
 def test_batch_expires_wholly():
@@ -101,7 +101,7 @@ def test_batch_expires_wholly():
     """
     batch = Batch([b"1", b"2"], stamps=[1.0, 2.0], done=1)
 
-    assert batch.expire(before=9.0) == 1
+    assert batch.expire(before=9.0, most=9) == 1
     assert batch.left == 0
 
 
@@ -111,4 +111,49 @@ def test_batch_that_is_lost_does_not_expire():
     """
     batch = Batch([b"1"], stamps=[1.0], is_lost=True)
 
-    assert batch.expire(before=9.0) == 0
+    assert batch.expire(before=9.0, most=9) == 0
+
+
+def test_batch_expires_no_more_than_it_may():
+    """
+    The rest is for the next call, for somebody may wait for the lock.
+    """
+    batch = Batch([b"x"] * 5, stamps=[1.0] * 5)
+
+    assert [batch.expire(before=9.0, most=2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_batch_messages_are_bare_where_an_event_is_only_a_value():
+    """
+    Other events stay what they are, and settled records are passed over.
+    """
+    batch = Batch([b"1", b"2", TWO, b"4"], done=1)
+
+    assert batch.messages(2) == [b"2", *TWO]
+    assert batch.messages(99) == [b"2", *TWO, b"4"]
+    assert batch.messages(0) == []
+
+
+@given(ENTRIES, st.integers(0, 9))
+def test_batch_messages_are_its_events(entries, most):
+    """
+    One for one, whatever the records became.
+    """
+    batch = Batch(entries)
+
+    assert batch.events(most) == [
+        Event(message) if isinstance(message, bytes) else message
+        for message in batch.messages(most)
+    ]
+
+
+def test_batch_next_are_those_behind_what_is_settled_and_passed():
+    """
+    A copy goes on where it was, whatever was settled before.
+    """
+    batch = Batch([b"%d" % number for number in range(6)], done=1)
+
+    assert batch.next(2) == [b"1", b"2"]
+    assert batch.next(2, after=2) == [b"3", b"4"]
+    assert batch.next(9, after=4) == [b"5"]
+    assert batch.next(9, after=5) == []

@@ -113,3 +113,36 @@ def test_bounds_of_a_record_as_large_as_the_queue_are_fine():
     bounds = Bounds.of(max_queue_bytes=1024, max_record_bytes=1024)
 
     assert bounds.max_record_bytes == bounds.max_queue_bytes
+
+
+@pytest.mark.parametrize(("linger", "age"), [(60, 60), ("61", "60"), (1, 0.5)])
+def test_bounds_of_records_too_old_before_they_are_sent_are_refused(
+    linger, age
+):
+    """
+    A record that lingers as long as it may wait would never be sent.
+    """
+    with pytest.raises(ConfigError) as caught:
+        Bounds.of(linger_seconds=linger, max_age_seconds=age).check_age()
+
+    assert "linger_seconds" in str(caught.value)
+    assert f"max_age_seconds={float(age):g}" in str(caught.value)
+
+
+def test_bounds_of_a_linger_longer_than_the_default_age_are_refused():
+    """
+    Whoever sets one of the two hears of the other.
+    """
+    with pytest.raises(ConfigError, match=r"max_age_seconds=300"):
+        Bounds.of(linger_seconds=300).check_age()
+
+
+@pytest.mark.parametrize(("linger", "age"), [(59.9, 60), (600, None), (0, 1)])
+def test_bounds_of_records_sent_in_time_are_fine(linger, age):
+    """
+    Also where records may wait for ever.
+    """
+    bounds = Bounds.of(linger_seconds=linger, max_age_seconds=age)
+    bounds.check_age()
+
+    assert bounds.linger_seconds == linger

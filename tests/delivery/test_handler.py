@@ -136,6 +136,34 @@ def test_handler_with_an_unknown_option_names_the_nearest():
     assert "SyslogHandler" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"linger_seconds": 300},
+        {"linger_seconds": "10", "max_age_seconds": "10"},
+    ],
+)
+def test_handler_that_lingers_until_records_are_too_old_is_refused(options):
+    """
+    Without a spool a record is given up after 300 s unless told otherwise.
+    """
+    with pytest.raises(ConfigError, match="linger_seconds") as caught:
+        Plain(**options)
+
+    assert "max_age_seconds" in str(caught.value)
+
+
+def test_handler_with_a_spool_may_linger_as_long_as_it_likes(tmp_path):
+    """
+    Its records never grow too old.
+    """
+    handler = Plain(
+        linger_seconds=3600, spool="overflow", spool_dir=tmp_path / "spool"
+    )
+
+    handler.close()
+
+
 def test_handler_with_records_larger_than_its_queue_is_refused():
     """
     A queue holds at least one record.

@@ -417,6 +417,51 @@ def test_shutdown_of_sinks_that_hang_takes_the_time_of_one(
         assert 0 == unaccounted(handler.stats())
 
 
+@pytest.mark.parametrize("end", ["close", "shutdown"])
+def test_worker_that_hangs_is_waited_for_only_once(make, logger, end):
+    """
+    After a close in vain neither a shutdown nor a second close waits again.
+    """
+    handler = make()
+    handler.sink.block()
+    logger.info("x")
+    assert wait_until(lambda: handler.sink.attempted)
+
+    _, first = _seconds(lambda: handler.close(0.3))
+    again = handler.close if end == "close" else mllog.shutdown
+    _, second = _seconds(lambda: again(3.0))
+
+    assert 0.3 <= first < 1.5
+    assert second < 0.5
+    assert {"unsent_at_close": 1} == handler.stats().dropped
+    assert handler._worker.is_running
+
+
+def test_worker_that_hangs_is_waited_for_again_for_a_later_record(
+    make, logger
+):
+    """
+    A record after the close is given its time, and arrives.
+    """
+    handler = make()
+    handler.sink.block()
+    logger.info("x")
+    assert wait_until(lambda: handler.sink.attempted)
+    handler.close(0.1)
+    logger.info("late")
+    timer = threading.Timer(0.3, handler.sink.unblock)
+    timer.start()
+
+    handler.close(5.0)
+
+    stats = handler.stats()
+    timer.join()
+    assert {"unsent_at_close": 1} == stats.dropped
+    assert 1 == stats.sent
+    assert b"late" == handler.sink.received[-1]
+    assert 0 == unaccounted(stats)
+
+
 def test_shutdown_twice_is_quick_and_true(make, logger):
     """
     There is nothing left the second time.

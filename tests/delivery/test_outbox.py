@@ -14,6 +14,7 @@ from shipping import unaccounted, wait_until
 
 from mllog import waiting
 from mllog.delivery import outbox as module
+from mllog.delivery import stock as stocks
 from mllog.delivery.backlog import Backlog
 from mllog.delivery.bounds import Bounds
 from mllog.delivery.outbox import Outbox
@@ -562,6 +563,322 @@ def test_release_lets_the_next_record_start_a_worker(make):
     assert len(outbox.starts) == 2
     assert _send(outbox) == _values(10)
     assert unaccounted(outbox.stats()) == 0
+
+
+# --- how long others wait for the lock ---
+
+
+class CountingLock:
+    """
+    A lock that counts the records that moved while it was held.
+
+    Attributes:
+        most: The most that moved in one go.
+
+        between: Called when it is free, each time.
+    """
+
+    def __init__(self, stock):
+        self._stock, self._lock = stock, stock.lock
+        self.most = self._depth = 0
+        self.between = lambda: None
+
+    def __enter__(self):
+        self._lock.acquire()
+        self._depth += 1
+        if self._depth == 1:
+            self._before = self._places()
+
+    def __exit__(self, *exc):
+        is_free = self._depth == 1
+        if is_free:
+            after = self._places()
+            moved = [
+                abs(there - then)
+                for there, then in zip(after, self._before, strict=True)
+            ]
+            self.most = max(self.most, *moved)
+        self._depth -= 1
+        self._lock.release()
+        if is_free:
+            self.between()
+
+    def _places(self):
+        stock, batch = self._stock, self._stock.batch
+        backlog, counts = stock.backlog, stock.counts
+        return (
+            len(stock.queue),
+            0 if batch is None else batch.left,
+            0 if backlog is None else backlog.pending,
+            counts.sent,
+            sum(counts.dropped.values()),
+        )
+
+
+@pytest.fixture
+def large(make, monkeypatch):
+    """
+    Make outboxes for many records, with a lock that counts.
+    """
+    monkeypatch.setattr(stocks, "_AT_ONCE", 500)
+    monkeypatch.setattr(module, "_SETTLED_AT_ONCE", 1000)
+
+    def outbox(**options):
+        outbox = make(
+            **{
+                "max_queue_records": 10_000,
+                "batch_records": 5000,
+                "max_bytes": 64 * MIB,
+                **options,
+            }
+        )
+        outbox._lock = outbox._stock.lock = CountingLock(outbox._stock)
+        return outbox
+
+    return outbox
+
+
+def test_lock_is_free_after_each_part_of_a_large_batch(large):
+    """
+    To take 5000 records and to settle them stops nobody for more than a part.
+    """
+    outbox = large()
+    _put(outbox, *_values(6000))
+    batch = outbox.take()
+    taken = outbox._lock.most
+    outbox.settle(batch, 5000, "sent", 0.5)
+    stats = outbox.stats()
+
+    assert batch.entries == _values(5000)
+    assert taken <= 500
+    assert outbox._lock.most <= 1000
+    assert (stats.sent, stats.batches, stats.send_seconds) == (5000, 1, 0.5)
+    assert unaccounted(stats) == 0
+
+
+def test_lock_is_free_after_each_part_of_what_moves_to_disk(large):
+    """
+    In a pause the batch in hand and half of the queue go there, in parts.
+    """
+    outbox = large(spool="overflow")
+    _put(outbox, *_values(5000))
+    batch = outbox.take()
+    _put(outbox, *_values(9000, first=5000))
+    outbox._lock.most = 0
+    outbox.pause(0.0)
+    stats = outbox.stats()
+
+    assert outbox._lock.most <= 500
+    assert (stats.in_flight, stats.spooled, stats.queued) == (5000, 4000, 5000)
+    assert batch.spool is not None
+    assert unaccounted(stats) == 0
+
+
+def test_lock_is_free_after_each_part_of_what_is_read_from_disk(large):
+    """
+    A large batch of records that waited there comes in parts.
+    """
+    outbox = large(spool="always")
+    with outbox._lock:
+        outbox._stock.counts.accepted += 6000
+        outbox._stock.backlog.store(_values(6000))
+    outbox._lock.most = 0
+    batch = outbox.take()
+    outbox._lock.most, most = 0, outbox._lock.most
+    outbox.settle(batch, 5000, "sent")
+
+    assert batch.entries == _values(5000)
+    assert most <= 500
+    assert outbox._lock.most <= 1000
+    assert unaccounted(outbox.stats()) == 0
+
+
+def test_lock_is_free_after_each_part_of_what_is_too_old(large):
+    """
+    The queue and the batch in hand expire in parts.
+    """
+    outbox = large(max_age_seconds=0.05)
+    _put(outbox, *_values(5000))
+    outbox.take()
+    _put(outbox, *_values(5000, first=5000))
+    outbox._lock.most = 0
+    time.sleep(0.1)
+    outbox.pause(0.0)
+
+    assert outbox._lock.most <= 1000  # 500 of each
+    assert outbox.stats().dropped == {"expired": 10_000}
+
+
+def test_lock_that_is_held_for_all_of_a_move_is_caught(large):
+    """
+    Control: the count sees a move in one go.
+    """
+    outbox = large(spool="overflow")
+    _put(outbox, *_values(5000))
+    with outbox._lock:
+        outbox._stock.spill(0)
+
+    assert outbox._lock.most == 5000
+
+
+@pytest.mark.parametrize("end", ["finish", "release", "close", "flush"])
+@pytest.mark.parametrize("spool", ["off", "overflow"])
+@pytest.mark.parametrize("part", [1, 3])
+def test_batch_that_is_filled_when_somebody_comes_between_is_counted(
+    large, end, spool, part
+):
+    """
+    Whoever ends, flushes or starts anew between two parts loses no record.
+    """
+    outbox = large(spool=spool)
+    _put(outbox, *_values(6000))
+    frees, found = [], []
+
+    def between():
+        found.append(outbox._stock.stats())
+        frees.append(1)
+        if len(frees) != part:
+            return
+        if end == "flush":
+            with outbox._lock:
+                outbox._stock.secure(outbox._stock.mark())
+        else:
+            getattr(outbox, end)()
+
+    outbox._lock.between = between
+    batch = outbox.take()
+    outbox._lock.between = lambda: None
+    outbox.settle(batch, 10**6, "sent")
+    stats = outbox.stats()
+
+    assert not any(map(unaccounted, [*found, stats]))
+    assert stats.in_flight == 0
+    assert stats.sent in {0, 500 * part, 5000}
+    lost = stats.dropped.get("unsent_at_close", 0)
+    assert lost == (6000 if (end, spool) == ("finish", "off") else 0)
+    assert stats.queued + stats.spooled + stats.sent + lost == 6000
+
+
+@pytest.mark.parametrize("end", ["finish", "release", "put", "flush", "fork"])
+@pytest.mark.parametrize("part", [1, 4, 10, 11, 14])
+def test_move_to_disk_when_somebody_comes_between_is_counted(large, end, part):
+    """
+    Between two parts each record is in one place, and stays in its turn.
+    """
+    outbox = large(spool="overflow")
+    _put(outbox, *_values(5000))
+    batch = outbox.take()
+    _put(outbox, *_values(9500, first=5000))
+    frees, found = [], []
+
+    def between():
+        found.append(outbox._stock.stats())
+        frees.append(1)
+        if len(frees) != part + 1:  # the first is that of _expire
+            return
+        if end == "put":
+            _put(outbox, *_values(800, first=14_500), levelno=WARNING)
+        elif end == "flush":
+            with outbox._lock:
+                outbox._stock.secure(outbox._stock.mark())
+        elif end == "fork":
+            outbox.forget_parent()
+        else:
+            getattr(outbox, end)()
+
+    outbox._lock.between = between
+    outbox.pause(0.0)
+    outbox._lock.between = lambda: None
+    stats = outbox.stats()
+
+    assert not any(map(unaccounted, [*found, stats]))
+    assert min(each.spooled for each in found) >= 0
+    if end == "fork":
+        assert stats.accepted == stats.queued == stats.spooled == 0
+        return
+    assert dict(stats.dropped) == {}
+    if end == "finish":
+        assert (stats.spooled, batch.left) == (14_500, 0)
+        return
+    sent = batch.rest() if batch.left else []
+    outbox.settle(batch, 10**6, "sent")
+    outbox.close()
+    while (more := outbox.take()) is not None:
+        sent += more.entries
+        outbox.settle(more, 10**6, "sent")
+    assert sent == _values(15_300 if end == "put" else 14_500)
+    assert unaccounted(outbox.stats()) == 0
+
+
+def test_move_to_disk_where_the_oldest_give_way_between_is_counted(
+    large, monkeypatch
+):
+    """
+    A disk that refuses midway, and a full queue: what gives way is counted.
+    """
+    outbox = large(spool="overflow")
+    # or the callers would have made room
+    monkeypatch.setattr(Stock, "step", lambda self: False)
+    _put(outbox, *_values(5000))
+    batch = outbox.take()
+    _put(outbox, *_values(9500, first=5000))
+    _put(outbox, *_values(500, first=14_500), levelno=WARNING)
+    frees = []
+
+    def refuse(self, entries):
+        raise OSError(errno.ENOSPC, "no room")
+
+    def between():
+        frees.append(1)
+        if len(frees) == 4:
+            monkeypatch.setattr(Spool, "append", refuse)
+            _put(outbox, *_values(100, first=15_000), levelno=WARNING)
+
+    outbox._lock.between = between
+    outbox.pause(0.0)
+    outbox._lock.between = lambda: None
+    stats = outbox.stats()
+
+    assert stats.dropped == {"queue_full": stats.accepted - 15_000}
+    assert (batch.held, batch.spool, stats.spooled) == (0, None, 0)
+    assert (stats.in_flight, stats.queued) == (5000, 10_000)
+    assert unaccounted(stats) == 0
+
+
+def test_pause_to_the_end_is_not_ended_by_a_flush(make):
+    """
+    A sink that asked for time gets it; control: another pause ends at once.
+    """
+    outbox = make()
+
+    def paused(**how):
+        timer = threading.Timer(0.05, outbox.nudge)
+        timer.start()
+        began = time.monotonic()
+        outbox.pause(0.4, **how)
+        timer.join()
+        return time.monotonic() - began
+
+    assert paused(to_the_end=True) >= 0.4
+    assert paused() < 0.3
+
+
+def test_pause_to_the_end_is_ended_by_a_close_once(make):
+    """
+    Whoever closes decides how long; after it the rest is waited for.
+    """
+    outbox = make()
+    timer = threading.Timer(0.05, outbox.close)
+    timer.start()
+    began = time.monotonic()
+    outbox.pause(30.0, to_the_end=True)
+    first = time.monotonic() - began
+    timer.join()
+    began = time.monotonic()
+    outbox.pause(0.3, to_the_end=True)
+
+    assert first < 5
+    assert time.monotonic() - began >= 0.3
 
 
 # --- flush ---

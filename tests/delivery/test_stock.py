@@ -10,7 +10,7 @@ import time
 from itertools import count
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -560,6 +560,423 @@ def test_reset_begins_empty(make):
     assert stock.batch is None
 
 
+# --- in steps ---
+
+
+def _whole(stock):
+    """
+    Whether each record is counted once, and no number is negative.
+    """
+    stats = stock.stats()
+    least = min(stats.queued, stats.in_flight, stats.spooled)
+    return unaccounted(stats) == 0 and least >= 0
+
+
+@pytest.fixture
+def large(make, monkeypatch):
+    """
+    Make stocks whose queue and batches are larger than what moves at once.
+    """
+    monkeypatch.setattr(stocks, "_AT_ONCE", 500)
+    return functools.partial(
+        make, max_queue_records=1500, batch_records=1200, max_bytes=8 * MIB
+    )
+
+
+@pytest.mark.parametrize("place", ["disk", "memory"])
+def test_batch_is_filled_some_at_a_time(large, place):
+    """
+    500 records in each step, wherever they come from, each counted once.
+    """
+    stock = large(max_queue_records=4000)
+    if place == "disk":
+        _store(stock, *_values(1300))
+    else:
+        _put(stock, *_values(1300))
+    batch = stock.next_batch()
+    sizes = [batch.left]
+    while stock.fill(batch):
+        sizes.append(batch.left)
+        assert _whole(stock)
+    sizes.append(batch.left)
+
+    assert sizes == [500, 1000, 1200, 1200]
+    assert batch.size == 4800
+    assert batch.entries == _values(1200)
+    assert _send(stock, batch) + _drain(stock) == _values(1300)
+
+
+def test_batch_that_was_put_back_is_filled_no_more(large):
+    """
+    Whoever closes between two steps takes all of it.
+    """
+    stock = large()
+    _put(stock, *_values(1500))
+    batch = stock.next_batch()
+    stock.put_back()
+
+    assert not stock.fill(batch)
+    assert len(batch.entries) == 500
+    assert batch.left == 0
+    assert len(stock.queue) == 1500
+    assert _whole(stock)
+
+
+def test_batch_that_was_moved_to_disk_is_filled_no_more(large):
+    """
+    What is behind it went to disk as well, and is the next batch.
+    """
+    stock = large()
+    _put(stock, *_values(1500))
+    batch = stock.next_batch()
+    stock.spill(0)
+
+    assert not stock.fill(batch)
+    assert batch.left == 500
+    assert _whole(stock)
+    assert _send(stock, batch) + _drain(stock) == _values(1500)
+
+
+def test_batch_is_filled_with_what_a_full_queue_has_left(large):
+    """
+    The oldest in the queue may give way between two steps: none twice.
+    """
+    stock = large(spool=False)
+    _put(stock, *_values(1500))
+    batch = stock.next_batch()
+    for _ in range(100):
+        stock.queue.pop()
+        stock.counts.drop("queue_full")
+    while stock.fill(batch):
+        pass
+
+    assert batch.entries == _values(500) + _values(700, first=600)
+    assert _whole(stock)
+
+
+def test_batch_that_another_one_followed_is_filled_no_more(large):
+    """
+    A worker that is late does not add to what is no more in its hands.
+    """
+    stock = large()
+    _put(stock, *_values(1500))
+    late = stock.next_batch()
+    stock.put_back()
+    batch = stock.next_batch()
+
+    assert not stock.fill(late)
+    assert batch.entries == late.entries == _values(500)
+
+
+def test_relieve_moves_some_at_a_time_and_counts_each_once(large):
+    """
+    The batch in 3 steps, the queue in 2, and the identity holds after each.
+    """
+    stock = large()
+    _put(stock, *_values(1200))
+    batch = stock.next_batch()
+    while stock.fill(batch):
+        pass
+    _put(stock, *_values(1400, first=1200))
+    seen = []
+    while stock.relieve():
+        assert _whole(stock)
+        stats = stock.stats()
+        seen.append((stats.in_flight, batch.held, stats.spooled, stats.queued))
+
+    assert seen == [
+        (1200, 500, 0, 1400),
+        (1200, 1000, 0, 1400),
+        (1200, 0, 0, 1400),
+        (1200, 0, 500, 900),
+        (1200, 0, 650, 750),
+    ]
+    assert _send(stock, batch) + _drain(stock) == _values(2600)
+
+
+def test_relieve_goes_on_below_the_high_water_until_the_low_water(large):
+    """
+    What it began it ends; afterwards it waits for the high water again.
+    """
+    stock = large()
+    _put(stock, *_values(1300))
+    steps = []
+    while stock.relieve():
+        steps.append(len(stock.queue))
+
+    assert steps == [800, 750]
+    assert not stock.relieve()
+
+
+def test_relieve_beside_a_disk_that_refuses_midway_leaves_no_copy(
+    large, monkeypatch
+):
+    """
+    What was copied is taken off the disk, and memory has the batch alone.
+    """
+    stock = large()
+    _put(stock, *_values(1200))
+    batch = stock.next_batch()
+    while stock.fill(batch):
+        pass
+    _put(stock, *_values(1200, first=1200))
+    assert stock.relieve() and stock.relieve()
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "append", _refuse)
+        assert not stock.relieve()
+
+    assert (batch.held, batch.spool, stock.backlog.pending) == (0, None, 0)
+    assert stock.first_in_memory == 0
+    assert _whole(stock)
+    assert _send(stock, batch) + _drain(stock) == _values(2400)
+
+
+def test_relieve_beside_a_disk_that_does_not_give_midway_counts_once(
+    large, monkeypatch
+):
+    """
+    The copies of a disk that cannot be read are not taken for records.
+    """
+    stock = large()
+    batch = _holding_under_pressure(stock)
+
+    def fail(self, *most):
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "read", fail)
+        assert not stock.relieve()
+
+    assert (batch.held, batch.spool, stock.backlog.pending) == (0, None, 0)
+    assert _whole(stock)
+    assert _send(stock, batch) + _drain(stock) == _values(2400)
+
+
+def _holding_under_pressure(stock):
+    _put(stock, *_values(1200))
+    batch = stock.next_batch()
+    while stock.fill(batch):
+        pass
+    _put(stock, *_values(1200, first=1200))
+    assert stock.relieve()
+    assert (batch.held, stock.backlog.pending) == (500, 500)
+    return batch
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 4])
+def test_put_back_between_two_steps_brings_each_record_back_once(large, after):
+    """
+    With no copy, with some, and with all of it on disk.
+    """
+    stock = large()
+    _put(stock, *_values(1200))
+    batch = stock.next_batch()
+    while stock.fill(batch):
+        pass
+    _put(stock, *_values(1200, first=1200))
+    for _ in range(after):
+        assert stock.relieve()
+    stock.put_back()
+
+    assert batch.left == stock.stats().in_flight == 0
+    assert _whole(stock)
+    assert _drain(stock) == _values(2400)
+    assert stock.backlog.pending == 0
+
+
+@pytest.mark.parametrize("keep", [0, 0.5])
+def test_spill_between_two_steps_goes_on_where_they_were(large, keep):
+    """
+    A log call that needs room finds some copies made, and makes the others.
+    """
+    stock = large()
+    batch = _holding_under_pressure(stock)
+
+    assert stock.spill(keep)
+    assert (batch.spool is not None, batch.held) == (True, 0)
+    assert len(stock.queue) == 1500 * keep
+    assert stock.backlog.pending == 2400 - 1500 * keep
+    assert _whole(stock)
+    assert _send(stock, batch) + _drain(stock) == _values(2400)
+
+
+def test_mark_between_two_steps_is_not_passed_by_a_copy_that_is_dropped(
+    large, monkeypatch
+):
+    """
+    Who flushes waits for the records, not for what was copied of them.
+    """
+    stock = large()
+    before = stock.mark()
+    batch = _holding_under_pressure(stock)
+    mark = stock.mark()
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "append", _refuse)
+        assert not stock.relieve()
+    after = stock.mark()
+    early = stock.has_passed(mark), stock.has_passed(after)
+    _send(stock, batch)
+    halfway = stock.has_passed(mark), stock.has_passed(after)
+    _drain(stock)
+
+    assert stock.has_passed(before)
+    assert early == halfway == (False, False)
+    assert stock.has_passed(mark)
+    assert stock.has_passed(after)
+
+
+def _secured(stock, mark):
+    while stock.secure(mark):
+        pass
+    return stock.is_secure(mark)
+
+
+def test_secure_between_two_steps_is_true_once_all_is_on_disk(
+    large, monkeypatch
+):
+    """
+    And false where the disk refuses the rest: copies of some are no safety.
+    """
+    stock = large()
+    _holding_under_pressure(stock)
+    mark = stock.mark()
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "append", _refuse)
+        refused = _secured(stock, mark)
+    is_whole = _whole(stock)
+    stock.backlog._retry_at = 0.0
+
+    assert (refused, is_whole) == (False, True)
+    assert _secured(stock, mark)
+    assert _whole(stock)
+    assert not stock.is_in_memory
+
+
+@pytest.mark.parametrize("step", ["append", "read"])
+def test_record_within_a_step_does_not_move_the_same_again(
+    large, monkeypatch, step
+):
+    """
+    A signal handler that logs while a copy is made finds the disk busy.
+    """
+    stock = large()
+    batch = _holding_under_pressure(stock)
+    _put(stock, *_values(300, first=2400))
+    outbox = Outbox(stock, start=lambda: True)
+    real, calls = getattr(Spool, step), []
+
+    def nested(self, *args):
+        found = real(self, *args)
+        calls.append(1)
+        if len(calls) == 1:
+            outbox.put(b"nested", 6, logging.ERROR)
+        return found
+
+    monkeypatch.setattr(Spool, step, nested)
+    assert stock.spill(0)
+    stats = stock.stats()
+
+    # what was in the way of the nested record gave way, and is counted
+    assert stats.dropped == {"queue_full": 1}
+    assert _whole(stock)
+    assert batch.spool is not None
+    stock.put_back()
+    found = _drain(stock)
+    assert found == _values(1200) + [*_values(1499, first=1201), b"nested"]
+
+
+def test_reset_between_two_steps_begins_empty(large):
+    """
+    A child that is forked there has no record, and no copy of one.
+    """
+    stock = large()
+    batch = _holding_under_pressure(stock)
+    parents = stock.backlog
+    stock.backlog = None
+    stock.reset()
+    empty = stock.stats()
+    stock.backlog = parents
+    parents.ack(parents.next_spool(), 500)
+
+    assert empty.accepted == empty.in_flight == empty.queued == 0
+    assert not stock.relieve()
+    assert not stock.fill(batch)
+    assert _whole(stock)
+
+
+def test_hold_of_what_the_spool_has_no_room_for_leaves_no_copy(make, tmp_path):
+    """
+    A batch larger than the spool stays in memory, and the spool is empty.
+    """
+    stock = make(
+        spool=False,
+        max_queue_records=3000,
+        max_queue_bytes=MIB,
+        batch_records=2000,
+    )
+    stock.backlog = _backlog(tmp_path / "spool", 64 * 1024)
+    _put(stock, *[b"%0100d" % number for number in range(2000)])
+    batch = stock.next_batch()
+    while stock.fill(batch):
+        pass
+
+    assert batch.left == 2000
+    assert not stock.spill(0)
+    assert (batch.held, batch.spool, stock.backlog.pending) == (0, None, 0)
+    assert _whole(stock)
+    assert dict(stock.stats().dropped) == {}
+    stock.backlog.close()
+
+
+def test_spool_that_gives_way_keeps_the_copies_of_the_batch(make, tmp_path):
+    """
+    What is on its way is not dropped for what comes behind it.
+    """
+    stock = make(
+        spool=False,
+        max_queue_records=3000,
+        max_queue_bytes=MIB,
+        batch_records=600,
+    )
+    stock.backlog = _backlog(tmp_path / "spool", 128 * 1024)
+    _put(stock, *[b"%0100d" % number for number in range(600)])
+    batch = stock.next_batch()
+    while stock.fill(batch):
+        pass
+    stock.spill(0)
+    _put(stock, *[b"%0100d" % number for number in range(600, 3000)])
+    stock.spill(0)
+    lost = stock.stats().dropped.get("spool_full", 0)
+
+    assert batch.left == 600
+    assert _whole(stock)
+    found = [int(each) for each in _send(stock, batch) + _drain(stock)]
+    assert found[:600] == list(range(600))
+    assert found == sorted(set(found))
+    assert len(found) == 3000 - lost
+    stock.backlog.close()
+
+
+def test_expire_takes_some_at_a_time(large, clock):
+    """
+    In the queue and in the worker's hands, each at most 500.
+    """
+    stock = large(spool=False, max_age_seconds=10.0)
+    _put(stock, *_values(1200))
+    batch = stock.next_batch()
+    while stock.fill(batch):
+        pass
+    _put(stock, *_values(1200, first=1200))
+    clock.now += 11.0
+    seen = []
+    while stock.expire(clock.now):
+        assert _whole(stock)
+        seen.append((batch.left, len(stock.queue)))
+
+    assert seen == [(700, 700), (200, 200), (0, 0)]
+    assert stock.stats().dropped == {"expired": 2400}
+
+
 # --- all of it together ---
 
 
@@ -569,6 +986,7 @@ class _Shipping(RuleBasedStateMachine):
     """
 
     OUTBOX = Outbox
+    STOCK = Stock
 
     def __init__(self):
         super().__init__()
@@ -595,7 +1013,7 @@ class _Shipping(RuleBasedStateMachine):
         age=st.sampled_from([None, 50.0]),
     )
     def begin(self, spool, overflow, max_bytes, age):
-        self.stock = Stock(
+        self.stock = self.STOCK(
             Bounds(
                 max_queue_records=20,
                 max_queue_bytes=2000,
@@ -805,6 +1223,280 @@ def test_outbox_that_lets_records_overtake_is_caught(fault_scale):
 
     with pytest.raises(AssertionError):
         _run(machine, fault_scale, phases=[Phase.generate])
+
+
+class _Stepping(_Shipping):
+    """
+    The same, where a few records move at once and anything comes in between.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.patch.setattr(stocks, "_AT_ONCE", 2)
+        self.patch.setattr(stocks, "_HIGH_WATER", 0.0)
+        self.patch.setattr(outboxes, "_SETTLED_AT_ONCE", 2)
+
+    @initialize(
+        spool=st.sampled_from(["overflow", "overflow", "always", "off"]),
+        overflow=st.sampled_from(["drop_oldest", "drop_newest", "block"]),
+        max_bytes=st.sampled_from([8 * 1024, MIB]),
+        age=st.sampled_from([None, 50.0]),
+    )
+    def begin(self, spool, overflow, max_bytes, age):
+        super().begin(spool, overflow, max_bytes, age)
+
+    @precondition(lambda self: self.batch is None and not self.is_over)
+    @rule(steps=st.integers(0, 3))
+    def take(self, steps=3):
+        super().take()
+        for _ in range(steps):
+            self.fill()
+
+    @rule()
+    def fill(self):
+        with self.stock.lock:
+            if self.batch is not None:
+                self.stock.fill(self.batch)
+
+    @precondition(lambda self: hasattr(self, "stock"))
+    @rule(steps=st.integers(1, 2))
+    def relieve(self, steps):
+        with self.stock.lock:
+            for _ in range(steps):
+                self.stock.relieve()
+
+    @precondition(lambda self: self.batch is not None)
+    @rule(part=st.floats(0, 1))
+    def acknowledge(self, part):
+        self._end_what_was_begun()
+        super().acknowledge(part)
+
+    @precondition(lambda self: self.batch is not None)
+    @rule(outcome=st.sampled_from(["rejected", "dead_lettered"]))
+    def refuse(self, outcome):
+        self._end_what_was_begun()
+        super().refuse(outcome)
+
+    def _end_what_was_begun(self):
+        """
+        Only the worker relieves in steps, and before it sends again it ends.
+        """
+        with self.stock.lock:
+            while self.batch.held and self.stock.relieve():
+                pass
+
+    @rule()
+    def flush(self):
+        with self.stock.lock:
+            mark = self.stock.mark()
+            is_safe = _secured(self.stock, mark)
+            assert is_safe == (self.stock.first_in_memory >= mark.in_memory)
+            assert not is_safe or not self.stock.is_in_memory
+
+    @invariant()
+    def what_is_held_is_on_disk(self):
+        batch = self.stock.batch if hasattr(self, "stock") else None
+        if batch is not None and batch.held:
+            assert self.stock.backlog.pending == batch.held < batch.left
+
+
+def test_outbox_between_two_steps_counts_each_record_and_keeps_the_order(
+    fault_scale,
+):
+    """
+    Whatever comes between two steps of a move finds each record in one place.
+    """
+    _run(_Stepping, fault_scale)
+
+
+class _Moves:
+    """
+    A stock whose records move two at once, with a disk that may refuse.
+
+    Args:
+        stock: What makes it.
+
+        spool: Whether it has a disk; otherwise records grow too old.
+    """
+
+    def __init__(self, stock, spool):
+        self.patch, self.clock = pytest.MonkeyPatch(), Clock()
+        for module in (queues, stocks, backlogs, outboxes):
+            self.patch.setattr(module, "time", self.clock)
+        self.patch.setattr(stocks, "_AT_ONCE", 2)
+        self.patch.setattr(stocks, "_HIGH_WATER", 0.0)
+        append = Spool.append
+
+        def append_if_it_takes(spool, entries):
+            if self.is_refused:
+                raise OSError(errno.ENOSPC, "no room")
+            append(spool, entries)
+
+        self.patch.setattr(Spool, "append", append_if_it_takes)
+        self.folder = tempfile.TemporaryDirectory()
+        bounds = Bounds(
+            max_queue_records=20,
+            batch_records=9,
+            max_age_seconds=None if spool else 50.0,
+        )
+        self.stock = stock(bounds)
+        if spool:
+            self.stock.backlog = _backlog(self.folder.name)
+        self.outbox = Outbox(self.stock, start=lambda: True)
+        self.is_refused, self.numbers, self.sent = False, count(), []
+        self.held = 0
+
+    def put(self):
+        for _ in range(4):
+            value = b"%06d" % next(self.numbers)
+            self.outbox.put(value, len(value), logging.ERROR)
+
+    def take(self):
+        if self.stock.batch is None:
+            self.stock.next_batch()
+
+    def fill(self):
+        if self.stock.batch is not None and not self.stock.batch.done:
+            self.stock.fill(self.stock.batch)
+
+    def relieve(self):
+        self.stock.relieve()
+
+    def spill(self):
+        self.stock.spill()
+
+    def put_back(self):
+        self.stock.put_back()
+
+    def settle(self):
+        batch = self.stock.batch
+        if batch is not None:
+            # the worker, which relieves in steps, ends that before it sends
+            while batch.held and self.stock.relieve():
+                pass
+            self.sent += map(int, batch.next(3))
+            self.outbox.settle(batch, 3, "sent")
+
+    def expire(self):
+        self.clock.now += 20.0
+        self.stock.expire(self.clock.now)
+
+    def refuse(self):
+        self.is_refused = True
+
+    def heal(self):
+        self.is_refused = False
+        self.clock.now += 30.0
+
+    def run(self, moves):
+        """
+        Do all of *moves*, send what is left, and look after each step.
+        """
+        try:
+            for move in moves:
+                getattr(self, move)()
+                self.look()
+            self.heal()
+            while self.stock.batch or self.stock.waits:
+                self.take()
+                self.settle()
+                self.look()
+        finally:
+            if self.stock.backlog is not None:
+                self.stock.put_back()
+                self.stock.backlog.close()
+            self.patch.undo()
+            self.folder.cleanup()
+
+    def look(self):
+        stats = self.stock.stats()
+        assert _whole(self.stock), stats
+        assert stats.sent == len(self.sent)
+        assert self.sent == sorted(set(self.sent))
+        batch = self.stock.batch
+        if batch is not None and batch.held:
+            self.held += 1
+            assert self.stock.backlog.pending == batch.held < batch.left
+
+
+_MOVES = {
+    "put": 4,
+    "take": 3,
+    "fill": 4,
+    "relieve": 5,
+    "spill": 1,
+    "put_back": 1,
+    "settle": 3,
+    "expire": 1,
+    "refuse": 1,
+    "heal": 2,
+}
+_ANY_MOVES = st.lists(
+    st.sampled_from([name for name in _MOVES for _ in range(_MOVES[name])]),
+    min_size=40,
+    max_size=80,
+)
+
+
+def test_stock_whatever_moves_has_each_record_once_and_in_order(fault_scale):
+    """
+    All that was not dropped is sent, once, in its turn; all if none was.
+    """
+    seen = []
+
+    @settings(max_examples=round(1000 * fault_scale))
+    @given(_ANY_MOVES, st.sampled_from([True, True, False]))
+    def check(moves, spool):
+        run = _Moves(Stock, spool)
+        run.run(moves)
+        stats = run.stock.stats()
+        dropped = sum(stats.dropped.values())
+        assert stats.sent + dropped == stats.accepted == next(run.numbers)
+        if not dropped:
+            assert run.sent == list(range(stats.accepted))
+        seen.append((run.held, dropped))
+
+    check()
+
+    assert sum(held > 0 for held, _ in seen) > len(seen) / 50
+    assert any(not dropped for _, dropped in seen)
+
+
+class _Copying(Stock):
+    """
+    Control: leaves the copies of a batch that it puts back.
+    """
+
+    def put_back(self):
+        if self.batch is not None:
+            self.batch.held = 0
+        super().put_back()
+
+
+class _Skipping(Stock):
+    """
+    Control: goes on with a batch behind the one that went to disk.
+    """
+
+    def fill(self, batch):
+        if batch.spool is None:
+            return super().fill(batch)
+        return self.queue.fill(batch, 2, MIB)
+
+
+@pytest.mark.parametrize("broken", [_Copying, _Skipping])
+def test_stock_that_has_a_record_twice_is_caught(broken, fault_scale):
+    """
+    Control: a copy that stays, or a move that goes on where it must not.
+    """
+
+    @settings(max_examples=round(1000 * fault_scale), phases=[Phase.generate])
+    @given(_ANY_MOVES)
+    def check(moves):
+        _Moves(broken, spool=True).run(moves)
+
+    with pytest.raises((AssertionError, ValueError)):
+        check()
 
 
 def test_clock_of_these_tests_is_not_the_real_one(clock):

@@ -3,20 +3,25 @@ The thread that sends: what it does about each kind of trouble.
 """
 
 import errno
+import functools
 import logging
 import math
 import threading
 import time
+from itertools import groupby
 
 import pytest
 from shipping import MemoryTransport, SinkError, unaccounted, wait_until
 
 from mllog import waiting
+from mllog.delivery import worker as module
+from mllog.delivery.backlog import Backlog
 from mllog.delivery.bounds import Bounds
 from mllog.delivery.guard import DEEPEST, depth
 from mllog.delivery.letters import DeadLetters
 from mllog.delivery.outbox import Outbox
 from mllog.delivery.retry import Fault
+from mllog.delivery.spool import Spool
 from mllog.delivery.stock import Stock
 from mllog.delivery.transport import PartlySentError
 from mllog.delivery.worker import Worker
@@ -43,12 +48,14 @@ class Shipper:
     An outbox, a worker and a sink, which is run by the test or in a thread.
     """
 
-    def __init__(self, letters=None, longest_wait=0.01, send_timeout=5.0):
+    def __init__(
+        self, letters=None, longest_wait=0.01, send_timeout=5.0, sink=None
+    ):
         self.stock = Stock(
             Bounds(batch_records=8, linger_seconds=0.0, max_age_seconds=None)
         )
         self.outbox = Outbox(self.stock, start=self._start)
-        self.sink, self.reports = MemoryTransport(), Reports()
+        self.sink, self.reports = sink or MemoryTransport(), Reports()
         self.has_thread = False
         self.worker = Worker(
             self.outbox,
@@ -304,6 +311,313 @@ def test_worker_waits_as_long_as_the_sink_asked(shipper):
 
     first, second = shipper.sink.attempted
     assert 0.4 <= second - first < 2
+
+
+class ImpatientOutbox:
+    """
+    Control: an outbox whose pauses end for whoever flushes.
+    """
+
+    def __init__(self, outbox):
+        self._outbox = outbox
+
+    def __getattr__(self, name):
+        return getattr(self._outbox, name)
+
+    def pause(self, seconds, *, to_the_end=False):
+        self._outbox.pause(seconds)
+
+
+@pytest.mark.parametrize("is_patient", [True, False])
+def test_worker_waits_as_long_as_the_sink_asked_whoever_flushes(
+    shipper, is_patient
+):
+    """
+    A flush is not a reason to come back early; control: without that it is.
+    """
+    if not is_patient:
+        shipper.worker._outbox = ImpatientOutbox(shipper.outbox)
+        shipper.worker._wait_as_asked = shipper.worker._outbox.pause
+    shipper.has_thread = True
+    shipper.sink.faults += [SinkError(retry_after=0.5)]
+    shipper.put(b"1")
+    assert wait_until(lambda: shipper.sink.attempted)
+    for _ in range(3):
+        shipper.outbox.flush(time.monotonic() + 0.03)
+    assert wait_until(lambda: shipper.sink.received)
+
+    first, second = shipper.sink.attempted
+    assert (second - first >= 0.5) == is_patient
+
+
+def test_worker_waits_as_long_as_the_sink_asked_whoever_closes(shipper):
+    """
+    Without a disk the records are sent after it, if there is time for that.
+    """
+    shipper.has_thread = True
+    shipper.sink.faults += [SinkError(retry_after=0.5)]
+    shipper.put(b"1")
+    assert wait_until(lambda: shipper.sink.attempted)
+    shipper.worker.close_by = time.monotonic() + 10
+    shipper.outbox.close()
+    shipper.worker.join(time.monotonic() + 10)
+
+    first, second = shipper.sink.attempted
+    assert 0.5 <= second - first < 5
+    assert shipper.outbox.stats().sent == 1
+
+
+def test_worker_that_is_closed_waits_for_the_sink_no_longer_than_it_may(
+    shipper,
+):
+    """
+    What is to wait beyond the end is lost at the end, and never sent early.
+    """
+    shipper.has_thread = True
+    shipper.sink.faults += [SinkError(retry_after=60)]
+    shipper.put(b"1")
+    assert wait_until(lambda: shipper.sink.attempted)
+    time.sleep(0.05)
+    began = time.monotonic()
+    shipper.worker.close_by = began + 0.3
+    shipper.outbox.close()
+    shipper.worker.join(began + 10)
+
+    assert 0.3 <= time.monotonic() - began < 5
+    assert len(shipper.sink.attempted) == 1
+    assert shipper.outbox.stats().dropped == {"unsent_at_close": 1}
+
+
+def test_worker_with_a_disk_that_is_closed_leaves_the_sink_alone(
+    shipper, tmp_path
+):
+    """
+    The records are safe there: nobody waits, and the sink has its time.
+    """
+    spool = functools.partial(
+        Spool, str(tmp_path / "spool"), max_bytes=2**20, fsync="never"
+    )
+    shipper.stock.backlog = Backlog(
+        spool, drops_oldest=True, say=lambda text: None
+    )
+    shipper.has_thread = True
+    shipper.sink.faults += [SinkError(retry_after=60)]
+    shipper.put(b"1")
+    assert wait_until(lambda: shipper.sink.attempted)
+    time.sleep(0.05)
+    began = time.monotonic()
+    shipper.worker.close_by = began + 20
+    shipper.outbox.close()
+    shipper.worker.join(began + 10)
+
+    assert time.monotonic() - began < 5
+    assert len(shipper.sink.attempted) == 1
+    assert shipper.outbox.stats().spooled == 1
+    assert unaccounted(shipper.outbox.stats()) == 0
+
+
+# --- what is told of outages ---
+
+
+class Later:
+    """
+    A time that a test moves forward.
+    """
+
+    def __init__(self):
+        self.ahead = 0.0
+
+    def __getattr__(self, name):
+        return getattr(time, name)
+
+    def monotonic(self):
+        return time.monotonic() + self.ahead
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """
+    The worker's time.
+    """
+    later = Later()
+    monkeypatch.setattr(module, "time", later)
+    return later
+
+
+def _outage(shipper, attempts=3):
+    shipper.sink.faults += [SinkError(text="no route")] * attempts
+    shipper.put(b"x")
+    shipper.run()
+
+
+@pytest.mark.parametrize(
+    ("unsaid", "told"),
+    [
+        (0, ""),
+        (1, " (once more since the last report)"),
+        (4, " (4 times more since the last report)"),
+    ],
+)
+def test_outages_that_come_and_go_are_told_of_once_in_a_while(
+    shipper, later, unsaid, told
+):
+    """
+    Those within 30 s are in the next report as a number, and not printed.
+    """
+    _outage(shipper)
+    for _ in range(unsaid):
+        _outage(shipper)
+    before = list(shipper.reports.said)
+    later.ahead += 30.0
+    _outage(shipper)
+    after = shipper.reports.said[2:]
+
+    assert len(before) == 2
+    assert before[0].startswith("cannot send: no route\n")
+    assert before[1].startswith("sends again, after ")
+    assert after[0].splitlines()[0] == f"cannot send: no route{told}"
+    assert after[1].startswith("sends again, after ")
+
+
+def test_outages_that_were_told_of_are_not_counted_again(shipper, later):
+    """
+    Each number is that since the report before.
+    """
+    _outage(shipper)
+    _outage(shipper)
+    later.ahead += 30.0
+    _outage(shipper)
+    later.ahead += 30.0
+    _outage(shipper)
+
+    assert ["more since" in said for said in shipper.reports.said[::2]] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_outage_that_lasts_is_told_of_when_it_may_be(shipper, later):
+    """
+    One that began soon after another is news after 30 s, with its whole time.
+    """
+    _outage(shipper)
+    shipper.sink.on_open = lambda: setattr(later, "ahead", later.ahead + 15.0)
+    _outage(shipper, attempts=4)
+
+    assert len(shipper.reports.said) == 4
+    assert "cannot send" in shipper.reports.said[2]
+    assert "more since" not in shipper.reports.said[2]
+    assert float(shipper.reports.said[3].split()[-2]) >= 45.0
+
+
+def test_outage_that_needs_people_is_told_of_though_another_was(shipper):
+    """
+    A password that is wrong is no outage that passes.
+    """
+    _outage(shipper)
+    shipper.sink.faults += [SinkError(Fault.AUTH, "bad password")]
+    shipper.worker.close_by = time.monotonic() + 5
+    shipper.put(b"1")
+    shipper.run()
+
+    assert "bad password" in shipper.reports.said[2]
+
+
+# --- what a transport may have besides ---
+
+
+class BareTransport(MemoryTransport):
+    """
+    A sink that takes bytes, and is told of each batch.
+    """
+
+    takes_bytes = True
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def begin(self):
+        self.calls.append("begin")
+
+    def send(self, events, deadline):
+        self.calls.append(list(events))
+        super().send(
+            [Event(each) if type(each) is bytes else each for each in events],
+            deadline,
+        )
+
+
+def test_transport_that_takes_bytes_is_given_bytes():
+    """
+    Events that are more than a value are given as they are.
+    """
+    entry = (Event(b"a", b"key"), Event(b"b"))
+    shipper = Shipper(sink=BareTransport())
+    shipper.put(b"1", entry, b"2")
+    stats = shipper.run()
+
+    assert shipper.sink.calls[:2] == ["begin", [b"1", *entry, b"2"]]
+    assert stats.sent == 3
+
+
+def test_transport_that_does_not_take_bytes_is_given_events(shipper):
+    """
+    Also for records that are only a value.
+    """
+    seen = []
+    shipper.sink.on_send = seen.extend
+    shipper.put(b"1")
+    shipper.run()
+
+    assert seen == [Event(b"1")]
+
+
+def test_transport_is_told_where_a_batch_begins_and_ends():
+    """
+    Not at a further attempt, a part, or the rest of the same batch.
+    """
+    shipper = Shipper(sink=BareTransport())
+    error = PartlySentError(3)
+    error.__cause__ = SinkError()
+    shipper.sink.faults += [SinkError(), error, SinkError(Fault.POISON)]
+    shipper.put(*_values(16))
+    shipper.run()
+
+    calls = [
+        call if call == "begin" else len(call) for call in shipper.sink.calls
+    ]
+    # twice between two batches says no more than once
+    assert [call for call, _ in groupby(calls)] == [
+        "begin",
+        8,
+        5,
+        2,
+        3,
+        "begin",
+        8,
+        "begin",
+    ]
+    assert calls.count(8) == 3
+    assert shipper.sink.received == _values(16)
+
+
+def test_transport_is_told_of_a_batch_that_is_sent_by_another_worker():
+    """
+    What one that died had in its hands is a new batch for the next one.
+    """
+    shipper = Shipper(sink=BareTransport())
+    shipper.has_thread = True
+    shipper.sink.faults += [SystemExit(1)]
+    shipper.put(b"1")
+    assert wait_until(lambda: not shipper.worker.is_running)
+    shipper.put(b"2")
+    assert wait_until(lambda: len(shipper.sink.received) == 2)
+    shipper.run()
+
+    assert shipper.sink.calls[:2] == ["begin", [b"1"]]
+    assert shipper.sink.calls[2:4] == ["begin", [b"1", b"2"]]
 
 
 def test_worker_in_an_outage_has_no_more_than_its_time(shipper):

@@ -152,7 +152,7 @@ def too_early(self, batch, most):
 if fault == "acknowledges before it sends":
     Worker._attempt = too_early
 if fault == "has no bounds":
-    Stock.relieve = lambda self: None
+    Stock.relieve = Stock.step = lambda self: False
     MemoryQueue.has_room = lambda *args, **options: True
 
 handler = ReceiptHandler(
@@ -450,7 +450,9 @@ def _forgetful(monkeypatch):
     """
     move = MemoryQueue.move
     monkeypatch.setattr(
-        MemoryQueue, "move", lambda self, _, keep: move(self, bool, keep)
+        MemoryQueue,
+        "move",
+        lambda self, _, keep, most: move(self, bool, keep, most),
     )
 
 
@@ -463,7 +465,8 @@ def _overtaking(monkeypatch):
     def wrong(self):
         if not self.queue:
             return right(self)
-        self.batch = self.queue.batch(50, 1 << 20)
+        self.batch = self.queue.batch()
+        self.fill(self.batch)
         return self.batch
 
     monkeypatch.setattr(Stock, "next_batch", wrong)

@@ -15,6 +15,7 @@ import random
 import subprocess
 import sys
 import time
+import zlib
 
 import pytest
 
@@ -80,13 +81,23 @@ def _read(folder):
         with open(path, "rb") as file:
             is_gzip = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if is_gzip else open(path, "rb") as file:
-            for line in file:
+            for line in _lines(file):
                 try:
                     record = json.loads(line)
                     seen[record["writer"], record["number"]] += 1
                 except (ValueError, KeyError, TypeError):
                     torn.append(line)
     return seen, torn
+
+
+def _lines(file):
+    """
+    The lines, and an empty one where a gzip was damaged.
+    """
+    try:
+        yield from file
+    except (OSError, EOFError, zlib.error):
+        yield b""
 
 
 def _stress(folder, kind, records, *, writers=4, victims=0, **options):
