@@ -12,9 +12,11 @@ import dataclasses
 import datetime
 import json
 import math
+import sys
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
-from .values import clean, convert, foreign, key_of, name_of
+from .values import clean, convert, foreign, key_of, name_of, whole
 
 try:
     import orjson
@@ -26,6 +28,7 @@ try:
         | orjson.OPT_PASSTHROUGH_DATACLASS
         | orjson.OPT_PASSTHROUGH_SUBCLASS
     )
+    _NO_NEWLINE = _OPTIONS & ~orjson.OPT_APPEND_NEWLINE
 except (
     ImportError
 ):  # PyPy and sub-interpreters: the stdlib's gives equal values
@@ -38,6 +41,7 @@ __all__ = [
     "Nan",
     "encode",
     "encode_line",
+    "encode_value",
 ]
 
 Nan = Literal["null", "string"]
@@ -132,6 +136,32 @@ def encode(
     return encode_line(document, nan, max_bytes)[:-1]
 
 
+def encode_value(value: Any) -> bytes:
+    """
+    Any value alone and in full, as JSON to be stored.
+
+    Arrays are lists, however long; NaN and the infinities are ``null``.
+
+    Raises:
+        ValueError: It is nested too deeply, or holds an integer too long.
+    """
+    if orjson is not None:
+        try:
+            return orjson.dumps(value, whole, _NO_NEWLINE)
+        except Exception:  # keys that are no text, lone surrogates, cycles
+            pass
+    no_end = Bounds(_MAX_DEPTH, *[sys.maxsize] * 3)
+    repair = _Repair(no_end, "null", {}, whole)
+    data = _dumps(repair.value(value, 0, ""))
+    if repair.cut:
+        raise ValueError(
+            f"a value of type {name_of(value)} cannot be stored in full\n"
+            f"  expected: at most {_MAX_DEPTH} levels, and integers of at "
+            f"most {_MAX_BITS} bits"
+        )
+    return data
+
+
 def _repaired(document: dict[str, Any], nan: Nan, max_bytes: int) -> bytes:
     # At first only what cannot fit anyway is cut: each item takes two bytes.
     bounds = Bounds(_MAX_DEPTH, max_bytes // 2, max_bytes, max_bytes // 2)
@@ -164,7 +194,7 @@ def _core_of(document: dict[str, Any], max_bytes: int) -> bytes:
     return _dumps({TRUNCATED: True})
 
 
-def _dumps(tree: dict[str, Any]) -> bytes:
+def _dumps(tree: Any) -> bytes:
     if orjson is not None:
         try:
             return orjson.dumps(tree)
@@ -197,17 +227,32 @@ class _Repair:
     One walk over a document that could not be written as it is.
 
     *known* holds what objects were converted to, by their ``id``: a repr that
-    is slow is not asked again, and no id is used twice while it lasts.
+    is slow is not asked again, and no id is used twice while it lasts.  *step*
+    takes an object one step towards a plain value.
     """
 
-    __slots__ = ("bounds", "cut", "known", "lost", "nan", "nodes", "open")
+    __slots__ = (
+        "bounds",
+        "cut",
+        "known",
+        "lost",
+        "nan",
+        "nodes",
+        "open",
+        "step",
+    )
 
     def __init__(
-        self, bounds: Bounds, nan: Nan, known: dict[int, tuple[Any, Any]]
+        self,
+        bounds: Bounds,
+        nan: Nan,
+        known: dict[int, tuple[Any, Any]],
+        step: Callable[[Any], Any] = foreign,
     ) -> None:
         self.bounds = bounds
         self.nan = nan
         self.known = known
+        self.step = step
         self.nodes = 0
         self.open: set[int] = set()
         self.lost: dict[str, str] = {}
@@ -254,7 +299,7 @@ class _Repair:
                 finally:
                     self.open.difference_update(opened)
             if id(value) not in self.known:
-                self.known[id(value)] = value, foreign(value)
+                self.known[id(value)] = value, self.step(value)
             plain = self.known[id(value)][1]
             if plain is value:
                 break

@@ -14,6 +14,9 @@ Lines, bounds and NaN are the business of :mod:`mllog.encoding`.
 
 from __future__ import annotations
 
+import array
+import binascii
+import collections
 import dataclasses
 import datetime
 import decimal
@@ -31,10 +34,12 @@ __all__ = [
     "clean",
     "convert",
     "foreign",
+    "is_frame",
     "key_of",
     "name_of",
     "number",
     "shape_of",
+    "whole",
 ]
 
 _PLAIN = frozenset({str, int, float, bool, list, dict})
@@ -43,6 +48,8 @@ _SMALL_BYTES = 64
 _MINUTE = datetime.timedelta(minutes=1)
 _NO_TIME = datetime.timedelta()
 _MAX_SEQUENCE = 10_000
+# how tables give their rows: Polars, Arrow, pandas
+_ROWS: Final = {"to_dicts": (), "to_pylist": (), "to_dict": ("records",)}
 
 
 def convert(value: Any) -> Any:
@@ -56,6 +63,55 @@ def convert(value: Any) -> Any:
         return value
     plain = foreign(value)
     return name_of(value) if plain is value else plain
+
+
+def whole(value: Any) -> Any:
+    """
+    One step towards a plain value that is stored: nothing is summed up.
+
+    Arrays, tensors and frames become lists, however long; bytes that are no
+    text become ``{"b64": …}``.  For the rest it does as :func:`foreign`.
+    """
+    try:
+        if callable(getattr(type(value), "__log_value__", None)):
+            return foreign(value)
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            return _bytes_in_full(bytes(value))
+        if is_frame(value):
+            return _rows(value)
+        # these hold all their items already; a range does not
+        if isinstance(value, (list, set, frozenset, collections.deque)):
+            return list(value)
+        if shape_of(value) or isinstance(value, array.array):
+            return _listed(value)
+    except Exception:
+        return name_of(value)
+    return foreign(value)
+
+
+def _bytes_in_full(data: bytes) -> Any:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"b64": binascii.b2a_base64(data, newline=False).decode()}
+
+
+def is_frame(value: Any) -> bool:
+    """
+    Whether *value* is a table of pandas, Polars or Arrow.
+    """
+    kind = type(value)
+    return hasattr(kind, "columns") and any(hasattr(kind, n) for n in _ROWS)
+
+
+def _rows(frame: Any) -> list[dict[Any, Any]]:
+    """
+    The rows of a table, as mappings.
+    """
+    for name, args in _ROWS.items():
+        if hasattr(frame, name):
+            return list(getattr(frame, name)(*args))
+    return []
 
 
 def number(value: Any) -> float | None:
@@ -205,10 +261,16 @@ def _array(value: Any, shape: tuple[int, ...]) -> Any:
         and math.prod(shape) <= _SMALL_ITEMS
         and hasattr(value, "tolist")
     ):
-        if getattr(getattr(value, "dtype", None), "kind", "") in ("M", "m"):
-            return list(value)  # tolist() gives numbers without a unit
-        return value.tolist()
+        return _listed(value)
     return _summary(value, shape)
+
+
+def _listed(value: Any) -> Any:
+    if not hasattr(value, "tolist"):  # TensorFlow's
+        value = value.numpy()
+    if getattr(getattr(value, "dtype", None), "kind", "") in ("M", "m"):
+        return list(value)  # tolist() gives numbers without a unit
+    return value.tolist()
 
 
 def _summary(value: Any, shape: tuple[int, ...]) -> dict[str, Any]:
