@@ -9,17 +9,32 @@ the stdlib do so from 3.12 on.
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from . import options
+from .accounting import Ledger
 from .context import with_bound
-from .errors import ConfigError
+from .errors import ConfigError, shown
+from .forking import tell_child
+from .values import convert, number
 
-__all__ = ["ContextFilter", "RecordFilter", "filters_from", "passed"]
+__all__ = [
+    "ContextFilter",
+    "RecordFilter",
+    "SamplingFilter",
+    "filters_from",
+    "passed",
+]
 
 _STDLIB_TAKES_RECORDS = sys.version_info >= (3, 12)
+_HASHES = 2**64
+
+if TYPE_CHECKING:
+    from random import Random
 
 Filter = logging.Filter | Callable[[logging.LogRecord], Any]
 
@@ -55,7 +70,8 @@ class RecordFilter(logging.Filter):
             return False
         if _STDLIB_TAKES_RECORDS:
             return new
-        record.__dict__.update(new.__dict__)
+        if new is not record:
+            record.__dict__.update(new.__dict__)
         return True
 
 
@@ -73,6 +89,198 @@ class ContextFilter(RecordFilter):
         *record* with the bound fields that it does not have itself.
         """
         return with_bound(record)
+
+
+class SamplingFilter(RecordFilter):
+    """
+    Keep some of the records: by chance, each so many, or by a field's value.
+
+    With ``by="request_id"`` the decision is a function of that value and of
+    nothing else: a hash of its text, compared with the rate.  So every record
+    of a request is kept or none is, by every handler, process, host and
+    Python version with the same rate; and what a rate of 0.1 keeps, a rate of
+    0.5 keeps too.
+
+    Limit:
+        A record is judged alone, when it comes.  The two rules that always
+        keep see a slow response or an error, but not its request, which was
+        logged before.  Each object counts for itself: without *by* two
+        handlers keep different records.
+
+    Args:
+        rate: The share of records to keep, 0 to 1, by chance.
+
+        every: Keep the 1st record, and then each so many; 1 keeps all.  Each
+            process counts its own.
+
+        by: A field that decides for all records with the same value, text and
+            numbers alike (``7`` is ``"7"``); with *every* the rate is
+            ``1 / every``.  Records without it, or with None, fall back to
+            chance or *every*.  On a handler that is not ours a
+            :class:`ContextFilter` before this one brings bound fields.
+
+        keep_level: Records of this level and above are always kept; None or
+            ``""`` has no such rule.
+
+        slow_field: Where the latency is, in seconds, on the record or in its
+            ``metrics``.
+
+        slow_seconds: Records at least so slow are always kept; None has no
+            such rule.  What is no number is not slow.
+
+    Raises:
+        ConfigError: *rate* and *every* are both given, or neither, or an
+            option has a value that cannot work.
+    """
+
+    @options.checked
+    def __init__(
+        self,
+        rate: float | str | None = None,
+        every: int | str | None = None,
+        by: str | None = None,
+        keep_level: int | str | None = "ERROR",
+        slow_field: str = "inference_latency",
+        slow_seconds: float | str | None = None,
+    ) -> None:
+        super().__init__()
+        self.rate = options.optional(_share, "rate", rate)
+        self.every = options.optional(_positive, "every", every)
+        if (self.rate is None) == (self.every is None):
+            raise ConfigError(
+                f"{shown('rate', rate)} and {shown('every', every)}",
+                expected="exactly one of rate and every",
+                fix="write rate=0.1, or every=10",
+            )
+        self.by = options.optional(options.text, "by", by)
+        self._share = 1 / self.every if self.every else self.rate or 0.0
+        self._hash = _hasher() if self.by else None
+        self._keep_from = _number_of(
+            options.optional(options.level, "keep_level", keep_level)
+        )
+        self._slow_field = options.text("slow_field", slow_field)
+        self._slow_seconds = options.optional(
+            options.number, "slow_seconds", slow_seconds
+        )
+        self._kept = Ledger()
+        self._sampled_out = Ledger()
+        # not the application's generator, whose seed makes a run repeatable
+        self._chance = _generator()
+        self._count = count()
+        tell_child(self)
+
+    def forget_parent(self) -> None:
+        """
+        In a forked child: its own luck, and its own first record.
+        """
+        self._chance.seed()
+        self._count = count()
+
+    def keeps(self, record: logging.LogRecord) -> bool:
+        """
+        Decide about *record*, and count it.
+        """
+        kept = record.levelno >= self._keep_from or self._is_due(record)
+        (self._kept if kept else self._sampled_out).wrote()
+        return kept
+
+    def apply(self, record: logging.LogRecord) -> logging.LogRecord | None:
+        """
+        *record* itself, or None where it is sampled out.
+        """
+        return record if self.keeps(record) else None
+
+    @property
+    def kept(self) -> int:
+        """
+        Records that this process kept.
+        """
+        return self._kept.stats().written
+
+    @property
+    def sampled_out(self) -> int:
+        """
+        Records that this process did not keep.
+        """
+        return self._sampled_out.stats().written
+
+    def _is_due(self, record: logging.LogRecord) -> bool:
+        if self._slow_seconds is not None and self._is_slow(record.__dict__):
+            return True
+        if self._hash is not None:
+            hashed = self._hash(record.__dict__.get(self.by or ""))
+            if hashed is not None:
+                return hashed < self._share * _HASHES
+        if self.every is not None:
+            return next(self._count) % self.every == 0
+        return self._chance.random() < self._share
+
+    def _is_slow(self, own: Mapping[str, Any]) -> bool:
+        value = own.get(self._slow_field)
+        if value is None:
+            metrics = own.get("metrics")
+            if not isinstance(metrics, Mapping):
+                return False
+            value = metrics.get(self._slow_field)
+        seconds = number(value)
+        return seconds is not None and seconds >= (self._slow_seconds or 0)
+
+
+def _hasher() -> Callable[[Any], int | None]:
+    """
+    From any value to a number below 2 ** 64 that its text alone decides.
+
+    There is no number for None, and for what cannot be written as text.
+    """
+    from hashlib import blake2b  # here, for it takes 3 ms to import
+
+    def hashed(value: Any) -> int | None:
+        if value is None:
+            return None
+        try:
+            data = value if type(value) is bytes else _text(value)
+        except Exception:
+            return None
+        return int.from_bytes(blake2b(data, digest_size=8).digest(), "big")
+
+    return hashed
+
+
+def _text(value: Any) -> bytes:
+    text = value if type(value) is str else str(convert(value))
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _generator() -> Random:
+    from random import Random  # here, for it takes 1 ms to import
+
+    return Random()
+
+
+def _share(option: str, value: Any) -> float:
+    try:
+        share = options.number(option, value, above=-1)
+    except ConfigError:
+        share = math.inf
+    if not 0 <= share <= 1:
+        raise ConfigError(
+            shown(option, value),
+            expected="the share of records to keep, 0 to 1",
+        )
+    return share
+
+
+def _positive(option: str, value: Any) -> int:
+    return options.integer(option, value, minimum=1)
+
+
+def _number_of(level: int | str | None) -> float:
+    """
+    A level as a number; infinite for none.
+    """
+    if level is None:
+        return math.inf
+    return level if isinstance(level, int) else logging.getLevelName(level)
 
 
 def passed(
@@ -120,26 +328,9 @@ def filters_from(option: str, specs: Any) -> list[Filter]:
 
 
 def _filter_from(option: str, spec: Any) -> Filter:
-    arguments: dict[str, Any] = {}
-    is_factory = False
-    if isinstance(spec, Mapping):
-        arguments = options.mapping(option, spec)
-        is_factory = "()" in arguments
-        spec = arguments.pop("()" if is_factory else "class", None)
-    made = options.load(option, spec)
-    if is_factory or isinstance(made, type):
-        try:
-            made = made(**arguments)
-        except TypeError as exc:
-            raise ConfigError(
-                f"{option} cannot make {spec}: {exc}",
-                expected='[{"class": "package.Filter", …}]',
-            ) from exc
-    elif arguments:
-        raise ConfigError(
-            f"{option} gives arguments to {spec}, which is no class",
-            fix='write "()" for "class" if it makes a filter',
-        )
+    made = options.made(option, spec)
+    if isinstance(made, type):
+        made = options.made(option, {"class": made})
     if not (callable(made) or hasattr(made, "filter")):
         raise ConfigError(
             f"{option} has {made!r}, which is no filter",

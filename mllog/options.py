@@ -28,6 +28,7 @@ __all__ = [
     "known_to",
     "level",
     "load",
+    "made",
     "mapping",
     "names",
     "names_of",
@@ -235,6 +236,47 @@ def load(option: str, dotted: Any) -> Any:
         shown(option, dotted),
         expected="the dotted name of something that can be imported",
     )
+
+
+def made(option: str, spec: Any) -> Any:
+    """
+    What plain data describes: ``{"class": "package.Name", "option": 1}``.
+
+    Args:
+        option: Name of the option, for the error.
+
+        spec: The object, its dotted name, or a mapping with a ``class`` (or a
+            factory as ``()``) and its arguments.
+
+    Raises:
+        ConfigError: It cannot be made.
+    """
+    if not isinstance(spec, Mapping):
+        return load(option, spec)
+    arguments = mapping(option, spec)
+    is_factory = "()" in arguments
+    named = arguments.pop("()" if is_factory else "class", None)
+    if named is None:
+        raise ConfigError(
+            shown(option, spec), expected='{"class": "package.Name", …}'
+        )
+    maker = load(option, named)
+    if not (is_factory or isinstance(maker, type)):
+        if arguments:
+            raise ConfigError(
+                f"{option} gives arguments to {named}, which is no class",
+                fix='write "()" for "class" if it makes what is wanted',
+            )
+        return maker
+    try:
+        return maker(**arguments)
+    except ConfigError:  # says more than we could
+        raise
+    except TypeError as exc:
+        raise ConfigError(
+            f"{option} cannot make {named}: {exc}",
+            expected='{"class": "package.Name", …}',
+        ) from exc
 
 
 def checked(init: Callable[P, None]) -> Callable[P, None]:

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import options
@@ -41,6 +41,17 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
 
     Limit:
         On Windows, and where there is no ``flock``, one process per file.
+
+    Callables:
+        *on_rotate* is called in a thread of its own, with the path of one
+        closed file at a time, while nobody else compresses or deletes that
+        file.  A crash in between, or an exception, and it is not called again
+        for that file, unless it has a method ``missed(paths)``: given paths
+        of rotated files, it says which of them it has not had yet.  It is
+        asked when a process opens the log and after each rotation, and is
+        then called for those too.  If it has a method ``close(timeout)``,
+        that is called with the seconds left when the handler closes; calls
+        for further files may follow.
 
     Args:
         filename: The live file; relative to *directory* if that is given.
@@ -76,8 +87,9 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
 
         compress: Whether rotated files become ``.gz``, off the write path.
 
-        on_rotate: Called with the path of each closed file; a callable or its
-            dotted name.
+        on_rotate: Called with the path of each closed file: a callable, its
+            dotted name, or ``{"class": "mllog.S3Archive", …}`` (see
+            *Callables* above).
 
         permissions: Mode of new files, such as ``"0640"``; None follows the
             umask.
@@ -115,13 +127,16 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         max_age_days: float | str | None = None,
         max_total_bytes: int | str | None = None,
         compress: bool | str = False,
-        on_rotate: str | Callable[[str], Any] | None = None,
+        on_rotate: str
+        | Mapping[str, Any]
+        | Callable[[str], Any]
+        | None = None,
         permissions: int | str | None = None,
         close_timeout_seconds: float | str = 5.0,
         filters: Any = None,
         formatter_options: Any = None,
     ) -> None:
-        plan = Plan(
+        self._plan = plan = Plan(
             maxBytes=maxBytes,
             backupCount=backupCount,
             when=when,
@@ -247,7 +262,9 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         """
         Let go of the file; wait for *compress* and *on_rotate*, up to a limit.
         """
+        deadline = time.monotonic() + self._timeout
         self._file.close(self._timeout)
+        self._plan.close(max(0.0, deadline - time.monotonic()), self.report)
         logging.Handler.close(self)
 
     # --- rotating, as in the stdlib ---

@@ -96,8 +96,8 @@ class LatencyCSVHandler(Handling, logging.Handler):
 
         compress: Whether rotated files become ``.gz``, off the write path.
 
-        on_rotate: Called with the path of each closed file; a callable or its
-            dotted name.
+        on_rotate: Called with the path of each closed file, as in
+            TimestampedRotatingFileHandler.
 
         permissions: Mode of new files, such as ``"0640"``; None follows the
             umask.
@@ -139,7 +139,10 @@ class LatencyCSVHandler(Handling, logging.Handler):
         max_age_days: float | str | None = None,
         max_total_bytes: int | str | None = None,
         compress: bool | str = False,
-        on_rotate: str | Callable[[str], Any] | None = None,
+        on_rotate: str
+        | Mapping[str, Any]
+        | Callable[[str], Any]
+        | None = None,
         permissions: int | str | None = None,
         close_timeout_seconds: float | str = 5.0,
         summary_interval_seconds: float | str = 60,
@@ -151,7 +154,7 @@ class LatencyCSVHandler(Handling, logging.Handler):
         self.labels = tuple(
             _field("labels", name) for name in options.names("labels", labels)
         )
-        plan = Plan(
+        self._plan = plan = Plan(
             maxBytes=maxBytes,
             backupCount=backupCount,
             when=when,
@@ -321,9 +324,11 @@ class LatencyCSVHandler(Handling, logging.Handler):
         Write the summaries and let go of the files.
         """
         self.flush()
+        deadline = time.monotonic() + self._timeout
         self._file.close(self._timeout)
         if self._summaries is not None:
             self._summaries.close(self._timeout)
+        self._plan.close(max(0.0, deadline - time.monotonic()), self.report)
         super().close()
 
     def __repr__(self) -> str:

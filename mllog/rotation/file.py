@@ -331,9 +331,9 @@ class RotatingFile:
                 break
             self._rotate()  # other columns: rows of two kinds in no file
             time.sleep(0.001)
-        self._retention.enforce(self._names)
-        if self._keeper is not None:
+        if self._keeper is not None:  # first: what it claims is not deleted
             self._keeper.claim_leftovers()
+        self._retention.enforce(self._names)
 
     # --- rotating ---
 

@@ -14,7 +14,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ __all__ = ["Keeper"]
 _FIRST_WAIT = 0.005
 _LONGEST_WAIT = 0.5
 _PATIENCE_SECONDS = 30.0
+_MOST_CLAIMS = 64
 
 
 @dataclass
@@ -48,7 +49,10 @@ class Keeper:
         A compressed file appears whole or not at all, and takes the place of
         the original in one step.  *on_rotate* gets each file this process rotated, once no
         process writes to it.  What a crash leaves uncompressed is compressed
-        by the next process that opens the log.
+        by the next process that opens the log.  An *on_rotate* with a method
+        ``missed(paths)`` gets each file at least once: which of the rotated
+        files it has not had is asked when the log is opened and after each
+        rotation.
 
     Limit:
         A process that stopped logging keeps the file it wrote last open; that
@@ -61,7 +65,9 @@ class Keeper:
 
         compress: Whether to gzip them.
 
-        on_rotate: Called with the path of each closed file.
+        on_rotate: Called with the path of each closed file; of ``missed`` it
+            is told some of those that are there, and gives those that it has
+            not had.
 
         on_fault: Told of what failed.
     """
@@ -79,6 +85,9 @@ class Keeper:
         self._retention = retention
         self._compress = compress
         self._on_rotate = on_rotate
+        self._missed: Callable[[list[str]], Iterable[str]] | None = getattr(
+            on_rotate, "missed", None
+        )
         self._on_fault = on_fault
         self._claims: deque[_Claim] = deque()
         self._thread: threading.Thread | None = None
@@ -103,14 +112,40 @@ class Keeper:
 
     def claim_leftovers(self) -> None:
         """
-        Look after what an earlier process left uncompressed.
+        Look after what an earlier process left uncompressed or unseen.
         """
-        if not self._compress:
-            return
-        for rotated in self._names.found():
-            if not rotated.path.endswith(".gz"):
-                self.claim(rotated.path, locks.take)
+        if self._compress:
+            for rotated in self._names.found():
+                if not rotated.path.endswith(".gz"):
+                    self.claim(rotated.path, locks.take)
+        self._claim_missed(set())
         self.start()
+
+    def _claim_missed(self, tried: set[str]) -> None:
+        """
+        Look after files that *on_rotate* has not had, but for those *tried*.
+        """
+        if self._missed is None:
+            return
+        tried.update(claim.path for claim in self._claims)
+        found = [rotated.path for rotated in self._names.found()]
+        there = [path for path in found if path not in tried]
+        # each claim is an open file
+        for path in self._not_had(there)[:_MOST_CLAIMS]:
+            self.claim(path, locks.take)
+
+    def _not_had(self, paths: list[str]) -> list[str]:
+        """
+        Those of *paths* that *on_rotate* has not had; all where it cannot say.
+        """
+        if self._missed is None:
+            return paths
+        try:
+            missed = set(self._missed(paths))
+        except Exception as exc:
+            self._on_fault(exc)
+            return paths
+        return [path for path in paths if path in missed]
 
     def start(self) -> None:
         """
@@ -158,20 +193,24 @@ class Keeper:
                 os.close(claim.fd)
 
     def _run(self) -> None:
+        tried: set[str] = set()
         while self._claims:
             claim = self._claims[0]
             if not self._alone(claim):
                 return  # tried again after the next rotation
             self._claims.popleft()
+            tried.add(claim.path)
             try:
                 if os.path.exists(claim.path):
-                    self._keep(claim.path)
+                    self._keep(claim.path, tried)
             except Exception as exc:
                 self._on_fault(exc)
             finally:
                 with contextlib.suppress(OSError):
                     os.close(claim.fd)
             self._retention.enforce(self._names)
+            if not self._claims:
+                self._claim_missed(tried)
 
     def _alone(self, claim: _Claim) -> bool:
         """
@@ -191,10 +230,12 @@ class Keeper:
             wait = min(wait * 2, _LONGEST_WAIT / 4)
         return True
 
-    def _keep(self, path: str) -> None:
+    def _keep(self, path: str, tried: set[str]) -> None:
         if self._compress and not path.endswith(".gz"):
             path = _compressed(path)
-        if self._on_rotate is not None:
+            tried.add(path)
+        # asked once more: the process that had the lock may have handed it on
+        if self._on_rotate is not None and self._not_had([path]):
             self._on_rotate(path)
 
 

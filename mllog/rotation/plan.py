@@ -60,7 +60,8 @@ class Plan:
 
         compress: Whether rotated files are compressed.
 
-        on_rotate: A callable, or its dotted name.
+        on_rotate: A callable, its dotted name, or a mapping with a ``class``
+            and its arguments.
 
         permissions: Mode of new files, such as ``"0640"``; None by the umask.
 
@@ -91,7 +92,7 @@ class Plan:
             options.optional(options.size, "max_total_bytes", max_total_bytes),
         )
         self.compress = options.boolean("compress", compress)
-        self.on_rotate = options.load("on_rotate", on_rotate)
+        self.on_rotate = options.optional(options.made, "on_rotate", on_rotate)
         if not (self.on_rotate is None or callable(self.on_rotate)):
             raise ConfigError(
                 shown("on_rotate", on_rotate), expected="a callable"
@@ -134,6 +135,20 @@ class Plan:
             header=header,
             on_fault=on_fault,
         )
+
+    def close(
+        self, timeout: float, on_fault: Callable[[BaseException], Any]
+    ) -> None:
+        """
+        Give *on_rotate* up to *timeout* seconds to finish, if it can be closed.
+        """
+        close = getattr(self.on_rotate, "close", None)
+        if close is None:
+            return
+        try:
+            close(timeout)
+        except Exception as exc:
+            on_fault(exc)
 
 
 def _schedule(
