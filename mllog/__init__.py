@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .errors import MllogWarning as MllogWarning
     from .fields import extra as extra
     from .filters import ContextFilter as ContextFilter
+    from .filters import SamplingFilter as SamplingFilter
     from .formatters.json import JSONFormatter as JSONFormatter
     from .formatters.rich import RichFormatter as RichFormatter
     from .formatters.text import TextFormatter as TextFormatter
@@ -41,8 +42,12 @@ if TYPE_CHECKING:
     )
     from .handlers.latency_csv import LatencyCSVHandler as LatencyCSVHandler
     from .handlers.rich import RichHandler as RichHandler
+    from .handlers.s3 import S3Handler as S3Handler
+    from .handlers.s3_archive import S3Archive as S3Archive
+    from .handlers.s3_payload import S3PayloadHandler as S3PayloadHandler
     from .handlers.syslog import SyslogHandler as SyslogHandler
     from .payloads import Payload as Payload
+    from .reading import read as read
 
 __all__ = [
     "ConfigError",
@@ -56,6 +61,10 @@ __all__ = [
     "Payload",
     "RichFormatter",
     "RichHandler",
+    "S3Archive",
+    "S3Handler",
+    "S3PayloadHandler",
+    "SamplingFilter",
     "SyslogHandler",
     "TextFormatter",
     "TimestampedRotatingFileHandler",
@@ -65,6 +74,7 @@ __all__ = [
     "extra",
     "flush",
     "preset",
+    "read",
     "shutdown",
     "stats",
     "timed",
@@ -84,6 +94,10 @@ _HOMES = {
     "Payload": "payloads",
     "RichFormatter": "formatters.rich",
     "RichHandler": "handlers.rich",
+    "S3Archive": "handlers.s3_archive",
+    "S3Handler": "handlers.s3",
+    "S3PayloadHandler": "handlers.s3_payload",
+    "SamplingFilter": "filters",
     "SyslogHandler": "handlers.syslog",
     "TextFormatter": "formatters.text",
     "TimestampedRotatingFileHandler": "handlers.file",
@@ -92,6 +106,7 @@ _HOMES = {
     "extra": "fields",
     "flush": "delivery.lifecycle",
     "preset": "config",
+    "read": "reading",
     "shutdown": "delivery.lifecycle",
     "stats": "delivery.lifecycle",
     "timed": "context",

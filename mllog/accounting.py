@@ -91,6 +91,9 @@ class DeliveryStats:
 
         batches: Batches acknowledged.
 
+        payloads: What was decided of payloads when they were logged:
+            ``stored``, ``sampled_out``, ``too_large``, ``failed``.
+
         send_seconds: Time spent in sending, in seconds.
 
         last_success: When the sink last acknowledged, as ``time.time()``; 0
@@ -117,6 +120,7 @@ class DeliveryStats:
     unspooled: int = 0
     torn: int = 0
     batches: int = 0
+    payloads: Mapping[str, int] = field(default_factory=dict)
     send_seconds: float = 0.0
     last_success: float = 0.0
 

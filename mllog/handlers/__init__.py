@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     )
     from .latency_csv import LatencyCSVHandler as LatencyCSVHandler
     from .rich import RichHandler as RichHandler
+    from .s3 import S3Handler as S3Handler
+    from .s3_archive import S3Archive as S3Archive
+    from .s3_payload import S3PayloadHandler as S3PayloadHandler
     from .syslog import SyslogHandler as SyslogHandler
 
 __all__ = [
     "ConsoleHandler",
     "LatencyCSVHandler",
     "RichHandler",
+    "S3Archive",
+    "S3Handler",
+    "S3PayloadHandler",
     "SyslogHandler",
     "TimestampedRotatingFileHandler",
 ]
@@ -30,6 +36,9 @@ _HOMES = {
     "ConsoleHandler": "console",
     "LatencyCSVHandler": "latency_csv",
     "RichHandler": "rich",
+    "S3Archive": "s3_archive",
+    "S3Handler": "s3",
+    "S3PayloadHandler": "s3_payload",
     "SyslogHandler": "syslog",
     "TimestampedRotatingFileHandler": "file",
 }

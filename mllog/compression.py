@@ -1,0 +1,166 @@
+"""
+Compressed bytes, written fast and read whatever they are.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable
+from typing import Any, BinaryIO, Final, NamedTuple, cast
+
+from . import options
+from .errors import ConfigError, require, shown
+
+__all__ = ["CODECS", "Codec", "codec_of", "decompressed", "zstd"]
+
+#: What :func:`codec_of` knows.
+CODECS: Final = ("gzip", "zstd", "none")
+
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_MAGIC_BYTES = 4
+_LEVELS = {"gzip": range(4), "zstd": range(1, 20)}
+_DEFAULT_LEVELS = {"gzip": 1, "zstd": 3}
+
+
+class Codec(NamedTuple):
+    """
+    A way to compress.
+
+    Args:
+        name: One of :data:`CODECS`.
+
+        suffix: What names of files end in, ``".gz"``.
+
+        content_type: The media type of what it makes; ``""`` if it changes
+            nothing.
+
+        compress: From bytes to fewer of them; equal input gives equal output.
+    """
+
+    name: str
+    suffix: str
+    content_type: str
+    compress: Callable[[bytes], bytes]
+
+
+def codec_of(option: str, name: Any, level: Any = None) -> Codec:
+    """
+    The codec that an option names.
+
+    Args:
+        option: Name of the option, for the error.
+
+        name: ``"gzip"``, ``"zstd"`` or ``"none"``.
+
+        level: 0 to 3 for gzip, 1 to 19 for zstd; None is 1 and 3.
+
+    Raises:
+        ConfigError: There is no such codec or level.
+
+        MissingPackageError: It needs one that is not installed.
+    """
+    chosen = options.choice(option, name, CODECS)
+    level = _level(f"{option}_level", level, chosen)
+    if chosen == "gzip":
+        return Codec(chosen, ".gz", "application/gzip", _gzip(level))
+    if chosen == "zstd":
+        return Codec(chosen, ".zst", "application/zstd", _zstd(level))
+    return Codec(chosen, "", "", bytes)
+
+
+def _level(option: str, value: Any, codec: str) -> int:
+    if value in (None, ""):
+        return _DEFAULT_LEVELS.get(codec, 0)
+    allowed = _LEVELS.get(codec)
+    if allowed is None:
+        raise ConfigError(f"{shown(option, value)} without compression")
+    level = options.integer(option, value)
+    if level not in allowed:
+        raise ConfigError(
+            shown(option, value),
+            expected=f"{allowed[0]} to {allowed[-1]} for {codec}",
+        )
+    return level
+
+
+def _gzip(level: int) -> Callable[[bytes], bytes]:
+    try:
+        from isal import igzip
+    except ImportError:  # no wheel for this platform: slower, and no worse
+        return lambda data: gzip.compress(data, max(level, 1), mtime=0)
+    return lambda data: igzip.compress(data, level, mtime=0)
+
+
+def _zstd(level: int) -> Callable[[bytes], bytes]:
+    compress = zstd().compress
+    return lambda data: cast("bytes", compress(data, level))
+
+
+def zstd() -> Any:
+    """
+    The module ``compression.zstd`` of Python 3.14, or its backport.
+
+    Raises:
+        MissingPackageError: Neither is there.
+    """
+    try:
+        from compression import zstd as found
+    except ImportError:
+        found = require("backports.zstd", "zstd")
+    return found
+
+
+def decompressed(raw: BinaryIO) -> BinaryIO:
+    """
+    A stream of what *raw* holds, whether gzip, zstd or neither.
+
+    Its first bytes tell; several members or frames one after another read as
+    one.  It closes *raw*.
+
+    Raises:
+        MissingPackageError: It is zstd, and the package for it is missing.
+
+        OSError: *raw* cannot be read.
+    """
+    ahead = io.BufferedReader(cast("Any", _Seekless(raw)), 1 << 18)
+    start = ahead.peek(_MAGIC_BYTES)[:_MAGIC_BYTES]
+    if start.startswith(_GZIP):
+        return _gunzip(ahead)
+    if start == _ZSTD:
+        return cast("BinaryIO", zstd().open(ahead, "rb"))
+    return cast("BinaryIO", ahead)
+
+
+def _gunzip(raw: io.BufferedReader) -> BinaryIO:
+    # not isal's, which gives nothing of the last 128 KiB before a cut
+    opened: Any = gzip.GzipFile(fileobj=raw, mode="rb")
+    opened.myfileobj = raw  # closed with it
+    return cast("BinaryIO", opened)
+
+
+class _Seekless(io.RawIOBase):
+    """
+    Anything that has ``read``, such as the body of a response.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._source.read(len(buffer))
+        while 0 < len(data) < _MAGIC_BYTES:  # a socket gives what it has
+            more = self._source.read(len(buffer) - len(data))
+            if not more:
+                break
+            data += more
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._source.close()
+        super().close()

@@ -1,0 +1,274 @@
+"""
+Where objects are, and the client that gets there.
+
+Credentials come from boto3's own chain only: environment, profile, role.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from . import options
+from .errors import ConfigError, require, shown
+
+__all__ = ["FIXES", "Access", "Answer", "Location", "answer_of", "load_boto3"]
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}|arn:[!-~]{1,1000}")
+_MOST_KEY_BYTES = 1024
+_CREDENTIALS = (
+    "mend the credentials that boto3 finds: AWS_ACCESS_KEY_ID and"
+    " AWS_SECRET_ACCESS_KEY, the profile, or the role of this machine"
+)
+_REGION = "set region to that of the bucket"
+#: How to mend what a server says, or what boto3 says, whatever was asked for.
+FIXES = {
+    "AuthorizationHeaderMalformed": _REGION,
+    "CredentialRetrievalError": _CREDENTIALS,
+    "ExpiredToken": _CREDENTIALS,
+    "IllegalLocationConstraintException": _REGION,
+    "InvalidAccessKeyId": _CREDENTIALS,
+    "InvalidToken": _CREDENTIALS,
+    "LoginError": _CREDENTIALS,
+    "NoAuthTokenError": _CREDENTIALS,
+    "NoCredentialsError": _CREDENTIALS,
+    "NoSuchBucket": "create the bucket, or mend its name",
+    "PartialCredentialsError": _CREDENTIALS,
+    "PermanentRedirect": _REGION,
+    "ProfileNotFound": "mend profile, or AWS_PROFILE",
+    "RequestTimeTooSkewed": "set this machine's clock",
+    "SSOError": _CREDENTIALS,
+    "SignatureDoesNotMatch": _CREDENTIALS,
+    "TokenRetrievalError": _CREDENTIALS,
+}
+
+
+def load_boto3() -> Any:
+    """
+    The package boto3.
+
+    Raises:
+        MissingPackageError: It is not installed.
+    """
+    return require("boto3", "s3")
+
+
+class Location(NamedTuple):
+    """
+    A bucket, and the beginning of keys in it.
+
+    Args:
+        bucket: Its name, or the ARN of an access point.
+
+        key: Prefix without slashes around it; ``""`` is the whole bucket.
+    """
+
+    bucket: str
+    key: str = ""
+
+    @classmethod
+    def of(cls, bucket: Any, prefix: Any = "") -> Location:
+        """
+        The location that the options *bucket* and *prefix* mean.
+
+        Raises:
+            ConfigError: No bucket, or none that can exist.
+        """
+        name, key = str(bucket or ""), str(prefix or "").strip("/")
+        if name.startswith("s3://"):
+            raise ConfigError(
+                shown("bucket", bucket),
+                expected="the name of a bucket",
+                fix="give the rest of the URL as prefix",
+            )
+        if not _BUCKET.fullmatch(name):
+            raise ConfigError(
+                shown("bucket", bucket), expected="the name of a bucket"
+            )
+        if not key.isprintable() or ".." in key.split("/"):
+            raise ConfigError(
+                shown("prefix", prefix),
+                expected="printable characters, and no '..' between slashes",
+            )
+        if len(key.encode("utf-8", "replace")) > _MOST_KEY_BYTES // 2:
+            raise ConfigError(
+                shown("prefix", prefix),
+                expected=f"at most {_MOST_KEY_BYTES // 2} bytes",
+            )
+        return cls(name, key)
+
+    @classmethod
+    def parse(cls, uri: str) -> Location:
+        """
+        The location of an ``s3://bucket/some/prefix``.
+
+        Raises:
+            ConfigError: It is none.
+        """
+        scheme, _, rest = uri.partition("://")
+        bucket, _, key = rest.partition("/")
+        if scheme != "s3" or not _BUCKET.fullmatch(bucket):
+            raise ConfigError(
+                f"{uri!r} is no location in S3",
+                expected="s3://bucket or s3://bucket/prefix",
+            )
+        return cls(bucket, key.strip("/"))
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}".rstrip("/")
+
+
+class Access:
+    """
+    How to reach the server: what makes a client, and no credentials.
+
+    Args:
+        endpoint_url: ``"https://s3.example.com"``; None is Amazon's, or what
+            ``AWS_ENDPOINT_URL`` says.
+
+        region: None is that of boto3's chain.
+
+        profile: Profile in ``~/.aws``; None is the default one.
+
+        client_config: Arguments of ``botocore.config.Config``, such as
+            ``{"s3": {"addressing_style": "path"}}``.
+
+    Raises:
+        ConfigError: One of them cannot work.
+    """
+
+    def __init__(
+        self,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        profile: str | None = None,
+        client_config: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.endpoint_url = endpoint_url or None
+        if endpoint_url and "@" in str(endpoint_url):
+            raise ConfigError(
+                "endpoint_url has a user or password in it",
+                expected="a URL such as https://s3.example.com",
+                fix="take them out: credentials come from boto3's own chain,"
+                " which is the environment, ~/.aws, or the role of the machine",
+            )
+        if endpoint_url and not re.match(r"https?://[^/]", str(endpoint_url)):
+            raise ConfigError(
+                shown("endpoint_url", endpoint_url),
+                expected="a URL such as https://s3.example.com",
+            )
+        self._region = region or None
+        self._profile = profile or None
+        self._config = options.mapping("client_config", client_config)
+        if "retries" in self._config:
+            raise ConfigError(
+                "client_config has 'retries'",
+                fix="leave it out: the worker tries again, by"
+                " retry_max_seconds and send_timeout_seconds",
+            )
+
+    def check(self) -> None:
+        """
+        See to it that boto3 is there, and takes the configuration.
+
+        Raises:
+            MissingPackageError: boto3 is not installed.
+
+            ConfigError: It does not take *client_config*.
+        """
+        load_boto3()
+        try:
+            self._configuration()
+        except Exception as exc:
+            # without the values: a proxy's URL may have a password
+            raise ConfigError(
+                f"client_config with {', '.join(map(str, self._config))}:"
+                f" {type(exc).__name__}",
+                expected="arguments of botocore.config.Config",
+            ) from None
+
+    def _configuration(self, **settings: Any) -> Any:
+        config = require("botocore.config", "s3").Config
+        return config(**settings).merge(config(**self._config))
+
+    def client(
+        self,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        connections: int = 10,
+    ) -> Any:
+        """
+        A new client, which tries nothing twice.
+
+        Args:
+            connect_timeout: Seconds for connecting.
+
+            read_timeout: Seconds for each answer.
+
+            connections: Connections kept open.
+
+        Raises:
+            Exception: What boto3 says of a profile or region it does not know.
+        """
+        session = load_boto3().Session(
+            profile_name=self._profile, region_name=self._region
+        )
+        return session.client(
+            "s3",
+            endpoint_url=self.endpoint_url,
+            config=self._configuration(
+                connect_timeout=connect_timeout,
+                read_timeout=read_timeout,
+                max_pool_connections=connections,
+                retries={"total_max_attempts": 1, "mode": "standard"},
+                tcp_keepalive=True,
+                user_agent_extra="mllog",
+            ),
+        )
+
+    def __repr__(self) -> str:
+        where = self.endpoint_url or "Amazon"
+        return f"Access({where})"
+
+
+class Answer(NamedTuple):
+    """
+    What a server said of a request that failed.
+
+    Args:
+        code: ``"SlowDown"``, …; ``""`` if it did not say.
+
+        status: That of HTTP; 0 if there was no answer.
+
+        message: In its own words.
+
+        headers: Those of the answer, in lower case.
+    """
+
+    code: str = ""
+    status: int = 0
+    message: str = ""
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+def answer_of(error: BaseException) -> Answer:
+    """
+    The answer of the server in an error of a client; empty if it gave none.
+    """
+    response = getattr(error, "response", None)
+    if not isinstance(response, Mapping):
+        return Answer()
+    said = response.get("Error") or {}
+    meta = response.get("ResponseMetadata") or {}
+    code = str(said.get("Code") or "")
+    status = int(meta.get("HTTPStatusCode") or 0)
+    if not status and code.isdigit():  # a reply without XML
+        status = int(code)
+    return Answer(
+        code,
+        status,
+        str(said.get("Message") or ""),
+        meta.get("HTTPHeaders") or {},
+    )
