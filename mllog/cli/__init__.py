@@ -1,5 +1,5 @@
 """
-The command line: ``mllog presets``, ``mllog check`` and ``mllog spool``.
+The command line: ``mllog presets``, ``check``, ``spool`` and ``payloads``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import MllogError
-from . import check, presets, spool
+from . import check, payloads, presets, spool
 
 __all__ = ["main"]
 
-_COMMANDS = (presets, check, spool)
+_COMMANDS = (presets, check, spool, payloads)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments; None takes those of the process.
 
     Returns:
-        0, 1 where ``check`` found something or ``spool drain`` left something,
-        or 2 for what cannot be done.
+        0, 1 where ``check`` found something, ``spool drain`` left something or
+        ``payloads get`` missed something, or 2 for what cannot be done.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever it can encode

@@ -25,11 +25,14 @@ _INI_STYLES = (
 )
 # By the parser of a setting, where its name is not what people call it
 _TYPES = {
+    "bucket": "text",
     "days": "number",
     "path": "text",
     "piped": "json, text",
+    "prefix": "text",
     "schedule": "when",
     "seconds": "number",
+    "share": "number",
     "spool": "off, overflow, always",
     "whole": "integer",
 }
@@ -39,6 +42,8 @@ _MEANINGS = {
     "training": "console, and training.jsonl",
     "inference": "console, inference.jsonl and latency.csv with percentiles",
     "syslog": "console, and a syslog server by UDP, TCP or TLS",
+    "s3": "console, and compressed JSON lines in a bucket of S3",
+    "s3-payloads": "the same, and images, arrays and tokens with an index",
 }
 
 
@@ -173,12 +178,14 @@ def _now(setting: Setting) -> str:
     try:
         value = setting.value()
     except ConfigError as exc:
+        if setting.variable not in os.environ:
+            return "to be set"
         return f"wrong: {exc.problem}"
     return _plain(value)
 
 
 def _plain(value: Any) -> str:
-    if value is None or value == "":
+    if value is None or value in ("", ()):
         return "-"
     return value if isinstance(value, str) else json.dumps(value)
 

@@ -90,6 +90,26 @@ def test_presets_show_with_a_bad_variable_says_so_and_goes_on(
     assert "wrong: MLLOG_MAX_BYTES='[red]'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["s3", "s3-payloads"])
+def test_presets_show_without_the_bucket_says_that_it_is_to_be_set(
+    name, capsys, monkeypatch
+):
+    """
+    A variable without a default is no mistake while a preset is only shown.
+    """
+    monkeypatch.delenv("MLLOG_S3_BUCKET", raising=False)
+
+    code = main(["presets", "show", name])
+
+    row = next(
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if line.startswith("s3_bucket")
+    )
+    assert 0 == code
+    assert "MLLOG_S3_BUCKET" in row and " to be set " in row
+
+
 def test_presets_show_on_a_terminal_is_coloured_with_the_table(
     capsys, monkeypatch
 ):

@@ -1,0 +1,242 @@
+"""
+Logs in files and folders, while others write and rotate them.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from typing import BinaryIO, NamedTuple
+
+from ..errors import ConfigError
+from .names import LogName, log_name
+from .sources import LogFile
+
+__all__ = ["Files"]
+
+
+class _Named(NamedTuple):
+    name: LogName
+    path: str
+
+
+class Files:
+    """
+    The logs that a path means: a file, a folder and all below it, or a glob.
+
+    Args:
+        path: The path.
+
+    Raises:
+        ConfigError: There is nothing, or it may not be read.
+    """
+
+    is_remote = False
+
+    def __init__(self, path: str) -> None:
+        self._paths = [path] if os.path.exists(path) else _matches(path)
+        if not self._paths:
+            raise ConfigError(
+                f"there is no {path!r}",
+                expected="a file, a folder, a glob that matches some, or"
+                " s3://bucket/prefix",
+                fix="mend the path; a relative one begins in the working"
+                f" directory, {os.getcwd()}",
+            )
+        for each in self._paths:
+            if not os.access(each, os.R_OK):
+                raise ConfigError(
+                    f"{each!r} may not be read by this user",
+                    fix="chmod it, or run as a user who may",
+                )
+
+    def files(self, skipped: Counter[str]) -> Iterator[LogFile]:
+        """
+        Rotated files before the live one, oldest first; else by name.
+
+        Files in a folder that are no logs by their name are passed over.
+        """
+        for path in self._paths:
+            if os.path.isdir(path):
+                yield from _in_folder(path, _slashed(path), skipped)
+            else:
+                base = os.path.dirname(path)
+                yield _log_file(path, _slashed(base))
+
+    def payload(
+        self, root: str, ref: str, extension: str | None
+    ) -> bytes | None:
+        """
+        What ``payloads/<ref[:2]>/<ref>`` below *root* holds, or None.
+
+        Raises:
+            OSError: It is there and cannot be read.
+        """
+        path = f"{root}payloads/{ref[:2]}/{ref}"
+        if extension is None:
+            found = glob.glob(f"{glob.escape(path)}*")
+            path = min(found, default="")
+        else:
+            path += extension
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def _slashed(path: str) -> str:
+    return path.replace(os.sep, "/")
+
+
+def _matches(pattern: str) -> list[str]:
+    """
+    What a glob matches: logs, and if there are none among them anything.
+    """
+    if not glob.has_magic(pattern):
+        return []
+    found = [
+        path
+        for path in glob.glob(pattern, recursive=True)
+        if os.path.isdir(path) or not path.endswith(".tmp")
+    ]
+    files = [path for path in found if not os.path.isdir(path)]
+    logs = [path for path in files if log_name(_slashed(path))] or files
+    # ** gives a folder and what is in it
+    folders = [] if logs else [path for path in found if path not in files]
+    return sorted(logs, key=_order) + sorted(folders)
+
+
+def _order(path: str) -> tuple[str, str, tuple[int, str, int]]:
+    folder, base = os.path.split(path)
+    name = log_name(_slashed(path))
+    return (
+        folder,
+        name.live if name else base,
+        name.order if name else (0, "", 0),
+    )
+
+
+def _log_file(path: str, base: str) -> LogFile:
+    return LogFile(_slashed(path), base, partial(_open, path))
+
+
+def _open(path: str) -> BinaryIO:
+    try:
+        return open(path, "rb", buffering=0)
+    except FileNotFoundError:  # compressed since it was listed
+        return open(f"{path}.gz", "rb", buffering=0)
+
+
+def _in_folder(
+    folder: str, base: str, skipped: Counter[str]
+) -> Iterator[LogFile]:
+    since = _changed(folder)
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        skipped["unreadable"] += 1
+        return
+    logs = _logs(entry.path for entry in found if _is_file(entry))
+    for live in sorted(logs):
+        yield from _group(folder, base, live, logs[live], since)
+    for entry in found:
+        if not entry.name.startswith(".") and entry.is_dir(
+            follow_symlinks=False
+        ):
+            yield from _in_folder(entry.path, base, skipped)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()  # no pipe, which would have us wait
+    except OSError:
+        return False
+
+
+def _logs(paths: Iterable[str]) -> dict[str, list[_Named]]:
+    """
+    The logs among *paths*, by the live file that they are or were.
+    """
+    found: dict[str, list[_Named]] = defaultdict(list)
+    for path in paths:
+        name = log_name(_slashed(path))
+        if name:
+            found[name.live].append(_Named(name, path))
+    return found
+
+
+def _changed(folder: str) -> int:
+    with suppress(OSError):
+        return os.stat(folder).st_mtime_ns
+    return 0
+
+
+def _group(
+    folder: str, base: str, live: str, found: list[_Named], since: int
+) -> Iterator[LogFile]:
+    """
+    A live file and those rotated from it, also if it rotates meanwhile.
+    """
+    path = os.path.join(folder, live)
+    if not any(each.path == path for each in found):
+        for rotated in _oldest_first(found):
+            yield _log_file(rotated, base)
+        return
+    file = None
+    with suppress(OSError):  # which is counted when it is opened again
+        file = _open(path)
+    try:
+        if file and _changed(folder) != since:  # it may have rotated
+            found = _listed_again(folder, live, os.fstat(file.fileno()))
+        for rotated in _oldest_first(found, but=path):
+            yield _log_file(rotated, base)
+        if file:
+            yield LogFile(_slashed(path), base, partial(_same, file))
+        else:
+            yield _log_file(path, base)
+    finally:
+        if file:
+            file.close()
+
+
+def _same(file: BinaryIO) -> BinaryIO:
+    return file
+
+
+def _listed_again(
+    folder: str, live: str, opened: os.stat_result
+) -> list[_Named]:
+    paths = (os.path.join(folder, name) for name in os.listdir(folder))
+    return [
+        each
+        for each in _logs(paths)[live]
+        if not _is_same(each.path, opened) and os.path.isfile(each.path)
+    ]
+
+
+def _is_same(path: str, opened: os.stat_result) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(os.stat(path), opened)
+    return False
+
+
+def _oldest_first(found: list[_Named], but: str = "") -> list[str]:
+    plain = {each.name.order for each in found if not each.name.is_packed}
+    return [
+        each.path
+        for each in sorted(found, key=lambda each: each.name.order)
+        if each.path != but and not _is_twin(each.name, plain)
+    ]
+
+
+def _is_twin(name: LogName, plain: set[tuple[int, str, int]]) -> bool:
+    """
+    Whether it is what a crash between compressing and deleting leaves.
+    """
+    return name.is_packed and name.is_rotated and name.order in plain
