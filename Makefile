@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-EXTRAS := test,lint,demo,yaml
+EXTRAS := test,test-s3,lint,demo,yaml
 
 .DEFAULT_GOAL := help
 
@@ -21,8 +21,11 @@ install: $(VENV)/.installed  ## Set up .venv with everything the other commands 
 demo: install  ## Train a classifier, serve it, and look at what it logged
 	$(BIN)/python examples/digits_service.py
 
-test: install lint types  ## Run lint, types and all tests that need no heavy server
-	$(BIN)/python -m pytest
+test: install lint types  ## Run lint, types and all tests but those below
+	$(BIN)/python -m pytest -m 'not s3servers'
+
+test-servers: install  ## Run the tests with servers of S3: moto and OpenStack Swift
+	$(BIN)/python -m pytest -m s3servers
 
 test-faults: install  ## Run the fault tests in full size
 	$(BIN)/python -m pytest --full-faults -m faults
@@ -53,4 +56,4 @@ docs: install  ## Draw the picture and the tables of the docs anew
 clean:  ## Remove what the commands above made
 	rm -rf $(VENV) build dist *.egg-info logs .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo test test-faults test-versions docs fmt lint types bench clean
+.PHONY: help install demo test test-servers test-faults test-versions docs fmt lint types bench clean

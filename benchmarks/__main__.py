@@ -18,6 +18,7 @@ _CASES = (
     "quantiles",
     "rich_text",
     "syslog",
+    "s3",
     "import_time",
 )
 _FEWEST = 5

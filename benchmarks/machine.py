@@ -11,8 +11,11 @@ from importlib import metadata
 __all__ = ["facts"]
 
 _PACKAGES = (
+    "aws-logging-handlers",
+    "boto3",
     "concurrent-log-handler",
     "ddsketch",
+    "isal",
     "loguru",
     "numpy",
     "orjson",
@@ -22,6 +25,7 @@ _PACKAGES = (
     "rfc5424-logging-handler",
     "rich",
     "structlog",
+    "watchtower",
 )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import mllog
 from mllog.accounting import DeliveryStats
 from mllog.delivery.handler import ShippingHandler
+from mllog.delivery.s3.handler import ObjectHandler
 from mllog.env import SETTINGS
 from mllog.fields import VOCABULARY
 
@@ -26,6 +27,24 @@ _KINDS = {
     "formatter_options": "mapping",
     "socktype": "text or number",
 }
+_HEAD = ("option", "type", "unit", "default", "meaning")
+_MORE = "It takes those of every handler that sends as well.\n\n"
+_STORE = (
+    "It takes those of handlers that store objects, and of every handler that"
+    " sends, as well.\n\n"
+)
+_HANDLERS = (
+    ("every handler that sends over a network", "", ShippingHandler),
+    ("SyslogHandler", _MORE, mllog.SyslogHandler),
+    (
+        "handlers that store objects",
+        "S3Handler, S3PayloadHandler and S3Archive take them.\n\n",
+        ObjectHandler,
+    ),
+    ("S3Handler", _STORE, mllog.S3Handler),
+    ("S3PayloadHandler", _STORE, mllog.S3PayloadHandler),
+    ("S3Archive", _STORE, mllog.S3Archive),
+)
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
 
 
@@ -62,18 +81,14 @@ def settings() -> str:
 
 def delivery() -> str:
     """
-    The options of shippers, those of SyslogHandler, and the counts of both.
+    The options of shippers, those of each of them, and the counts of all.
     """
-    shared = _options(ShippingHandler)
-    own = _options(mllog.SyslogHandler)
     counts = _arguments(DeliveryStats)
-    head = ("option", "type", "unit", "default", "meaning")
     return (
-        "## Options of every handler that sends over a network\n\n"
-        + _table(head, shared)
-        + "\n## Options of SyslogHandler\n\n"
-        + "It takes those above as well.\n\n"
-        + _table(head, own)
+        "\n".join(
+            f"## Options of {title}\n\n{said}{_table(_HEAD, _options(handler))}"
+            for title, said, handler in _HANDLERS
+        )
         + "\n## Counts\n\n"
         + "`handler.stats()` gives them, and `mllog.stats()` for every handler.\n\n"
         + _table(
@@ -96,9 +111,15 @@ def _options(handler: type) -> Iterator[tuple[str, ...]]:
             f"`{name}`",
             _kind(name, str(parameter.annotation)),
             _unit(name),
-            f"`{parameter.default!r}`".replace("'", '"'),
+            _default(parameter),
             meanings[name],
         )
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    if parameter.default is parameter.empty:
+        return "it has to be given"
+    return f"`{parameter.default!r}`".replace("'", '"')
 
 
 def _kind(name: str, annotation: str) -> str:
@@ -112,7 +133,11 @@ def _kind(name: str, annotation: str) -> str:
     if "PathLike" in annotation:
         return "path"
     known = {"str": "text", "int": "number", "float": "number", "bool": "bool"}
-    known["Mapping[Any, Any]"] = "mapping"
+    known |= {
+        "Mapping[Any, Any]": "mapping",
+        "Mapping[str, Any]": "mapping",
+        "Sequence[str]": "list",
+    }
     words = [known[each] for each in annotation.split(" | ") if each in known]
     if words[0] in ("number", "bool"):  # as text too, for INI files
         return words[0]

@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .env import SETTINGS
 from .errors import (
     ConfigError,
     MllogError,
@@ -42,7 +43,7 @@ __all__ = [
 
 _KINDS = {"dictconfig": ".json", "fileconfig": ".ini"}
 _INI = frozenset({".ini", ".cfg", ".conf", ".config"})
-_SETTING = re.compile(r"ext://mllog\.env\.([A-Z_]+)")
+_SETTING = re.compile(r"ext://mllog\.env\.([A-Z0-9_]+)")
 
 
 def preset(name: str, **settings: Any) -> dict[str, Any]:
@@ -50,8 +51,8 @@ def preset(name: str, **settings: Any) -> dict[str, Any]:
     A preset as a dict for ``logging.config.dictConfig``.
 
     Args:
-        name: ``console``, ``files``, ``training``, ``inference`` or
-            ``syslog``.
+        name: ``console``, ``files``, ``training``, ``inference``,
+            ``syslog``, ``s3`` or ``s3-payloads``.
 
         settings: Values for what the preset otherwise takes from the
             environment, in lower case: ``directory="/var/log/model"``.
@@ -85,14 +86,22 @@ def configure(source: str | os.PathLike[str], **settings: Any) -> None:
     text = os.fspath(source)
     # a folder may well be called training; only a file is meant by its name
     if not os.path.isfile(text) and not _looks_like_path(text):
-        logging.config.dictConfig(preset(text, **settings))
+        _apply(preset(text, **settings))
         return
     config = read_file(text)
     if isinstance(config, configparser.ConfigParser):
         _override(config, settings, text)
         logging.config.fileConfig(config, disable_existing_loggers=False)
     else:
-        logging.config.dictConfig(_with_settings(config, settings, text))
+        _apply(_with_settings(config, settings, text))
+
+
+def _apply(config: dict[str, Any]) -> None:
+    # a variable that is wrong or not set: said before anything is changed
+    for name in settings_of(config):
+        if name.upper() in SETTINGS:
+            SETTINGS[name.upper()].value()
+    logging.config.dictConfig(config)
 
 
 def check(

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import options
-from .errors import ConfigError
+from .errors import ConfigError, shown
 
 __all__ = ["SETTINGS", "Setting"]
 
@@ -51,6 +51,31 @@ def _path(_option: str, value: Any) -> str | None:
 
 def _spool(option: str, value: Any) -> str:
     return options.choice(option, value, ("off", "overflow", "always"))
+
+
+def _bucket(option: str, value: Any) -> str:
+    if value:
+        return str(value)
+    # no default: whoever guessed one would send records to a stranger
+    raise ConfigError(
+        f"{option} is not set",
+        expected="the name of a bucket",
+        fix=f"set {option}, or give {option[len('MLLOG_') :].lower()}=…",
+    )
+
+
+def _prefix(_option: str, value: Any) -> str:
+    return str(value).strip("/")
+
+
+def _share(option: str, value: Any) -> float:
+    try:
+        share = options.number(option, value, above=-1)
+    except ConfigError:
+        share = -1
+    if not 0 <= share <= 1:
+        raise ConfigError(shown(option, value), expected="a number, 0 to 1")
+    return share
 
 
 @dataclass(frozen=True)
@@ -145,6 +170,20 @@ SETTINGS = {
             "what goes to disk before it is sent: off, overflow, always",
         ),
         Setting("SPOOL_DIR", "", _path, "folder of the spool"),
+        Setting("S3_BUCKET", "", _bucket, "bucket; it has to be set"),
+        Setting("S3_PREFIX", "", _prefix, "what the keys in it begin with"),
+        Setting(
+            "PAYLOAD_FIELDS",
+            "",
+            options.names,
+            "fields whose values are stored: image, tokens",
+        ),
+        Setting(
+            "SAMPLE_RATE",
+            "1",
+            _share,
+            "share of the requests whose payloads are stored, 0 to 1",
+        ),
         Setting(
             "EXIT_SECONDS",
             "5",

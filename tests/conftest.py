@@ -53,6 +53,11 @@ def pytest_collection_modifyitems(
         for item in items:
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(900))
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    if left_out and len(items) > len(left_out):  # not asked for by name
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_terminal_summary(

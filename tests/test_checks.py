@@ -53,6 +53,14 @@ format =
 """
 
 
+@pytest.fixture(autouse=True)
+def bucket(monkeypatch):
+    """
+    The one setting of presets that has no default.
+    """
+    monkeypatch.setenv("MLLOG_S3_BUCKET", "models")
+
+
 def make(handler=None, **more):
     """
     A configuration with one handler *h* on the root logger.
@@ -104,7 +112,41 @@ def test_check_of_a_shipped_preset_finds_nothing(name, kind, untrusted):
 
     found = config.check(path, untrusted=untrusted)
 
-    assert [] == found
+    if kind == "fileconfig" and name.startswith("s3"):
+        assert {"error"} == {each.severity for each in found}
+        assert all("bucket is empty" in each.problem for each in found)
+    else:
+        assert [] == found
+
+
+@pytest.mark.parametrize("name", ["s3", "s3-payloads"])
+def test_check_of_an_s3_preset_in_ini_with_its_bucket_finds_nothing(
+    name, tmp_path
+):
+    """
+    The bucket is all that an INI preset for S3 has to be told.
+    """
+    path = tmp_path / "log.ini"
+    text = config.preset_file(name, "fileconfig").read_text()
+    path.write_text(text.replace("s3_bucket =", "s3_bucket = models"))
+
+    assert [] == config.check(path, untrusted=True)
+
+
+@pytest.mark.parametrize("name", ["s3", "s3-payloads"])
+def test_check_of_an_s3_preset_without_its_variable_names_it(
+    name, monkeypatch
+):
+    """
+    A preset without a bucket is one error, and it says what to set.
+    """
+    monkeypatch.delenv("MLLOG_S3_BUCKET")
+
+    finding = only(config.check(str(config.preset_file(name))))
+
+    assert "error" == finding.severity
+    assert "MLLOG_S3_BUCKET is not set" in finding.problem
+    assert "set MLLOG_S3_BUCKET" in finding.fix
 
 
 @pytest.mark.parametrize("name", config.preset_names())
@@ -1127,6 +1169,384 @@ def test_check_of_invalid_file_does_not_quote_it(tmp_path, name):
         config.check(tmp_path / name)
 
     assert "hunter2" not in str(caught.value)
+
+
+# --- S3 ---
+
+S3 = "mllog.S3Handler"
+PAYLOADS = "mllog.S3PayloadHandler"
+STORES = {"class": S3, "bucket": "models"}
+HOLDS = {"class": PAYLOADS, "bucket": "models"}
+ROTATES = {"class": OURS, "filename": "{folder}/a.log", "maxBytes": 1000}
+CHAIN = "credentials come from boto3's own chain"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("bucket", "", "MLLOG_S3_BUCKET"),
+        ("bucket", "s3://models/x", "give the rest of the URL as prefix"),
+        ("bucket", "my bucket", "bucket"),
+        ("prefix", "a/../b", "'..'"),
+        ("compression", "gzp", "write gzip"),
+        ("compression_level", 9, "0 to 3"),
+        ("create_only", "perhaps", "true or false"),
+        ("server_side_encryption", "AES", "AES256"),
+        ("kms_key_id", "k", 'server_side_encryption="aws:kms"'),
+        ("tags", {str(n): "x" for n in range(11)}, "at most 10"),
+        ("metadata", {"who": "Zoë"}, "ASCII"),
+        ("key_template", "{user}/{sequence}", 'key_fields=["user"]'),
+        ("key_template", "{host}-{sequence}", "does not tell objects apart"),
+        ("key_fields", ["user"], "key_template does not use user"),
+        ("endpoint_url", "minio:9000", "https://s3.example.com"),
+        ("client_config", {"timeout": 3}, "botocore.config.Config"),
+        ("client_config", "path", "a mapping"),
+        ("connect_timeout_seconds", 0, "greater than 0"),
+        ("parallel_uploads", 0, "1 or more"),
+        ("batch_bytes", 12, "1KiB"),
+        ("max_queue_bytes", "2KiB", "holds at least one record"),
+        ("spool", "always", "add spool_dir"),
+        ("buckett", "a", "write bucket"),
+    ],
+)
+def test_check_of_wrong_s3_option_says_place_and_fix(option, value, said):
+    """
+    Each option of S3Handler is read as its constructor reads it.
+    """
+    handler = {**STORES, option: value}
+
+    finding = only(config.check(make(handler)))
+
+    assert "error" == finding.severity
+    assert finding.place in {f"handlers.h.{option}", "handlers.h"}
+    assert said in str(finding)
+    with pytest.raises(ValueError):
+        logging.config.dictConfig(make(handler))
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        STORES,
+        HOLDS,
+        {**STORES, "bucket": "cfg://x.y", "endpoint_url": "cfg://x.y"},
+        {**STORES, "endpoint_url": "http://localhost:9000"},
+        {**STORES, "endpoint_url": "https://s3.example.com", "region": "x"},
+        {
+            **STORES,
+            "server_side_encryption": "aws:kms",
+            "kms_key_id": "alias/logs",
+            "tags": {"team": "vision"},
+            "client_config": {"s3": {"addressing_style": "path"}},
+        },
+        {
+            **STORES,
+            "key_template": "model={model_name}/dt={date}/"
+            "{host}-{pid}-{start}-{sequence}",
+            "key_fields": "model_name",
+        },
+        {**HOLDS, "sampling": {"every": 10, "keep_level": None}},
+        {**HOLDS, "payload_fields": "image, tokens", "max_queue_bytes": "2GB"},
+        {
+            **ROTATES,
+            "on_rotate": {
+                "class": "mllog.S3Archive",
+                "bucket": "models",
+                "spool_dir": "{folder}/spool",
+            },
+        },
+        {**ROTATES, "on_rotate": {"class": "my.Archive", "any": 1}},
+    ],
+)
+@pytest.mark.parametrize("spool", [False, True])
+def test_check_of_right_s3_options_finds_nothing(handler, spool, tmp_path):
+    """
+    What the constructor takes, and what is only known later, is no finding.
+    """
+    more = SPOOLED if spool and "bucket" in handler else {}
+    given = filled({**handler, **more}, tmp_path)
+    if isinstance(given.get("on_rotate"), dict):
+        given["on_rotate"] = filled(given["on_rotate"], tmp_path)
+
+    found = config.check(make(given, x={"y": "cfg://x.z", "z": 1}))
+
+    assert [] == [each for each in found if "x" != each.place]
+
+
+@pytest.mark.parametrize(
+    ("handler", "option"),
+    [
+        ({"aws_access_key_id": "AKIA"}, "aws_access_key_id"),
+        ({"aws_secret_access_key": "hunter2"}, "aws_secret_access_key"),
+        ({"access_key": "hunter2"}, "access_key"),
+        ({"client_config": {"aws_session_token": "hunter2"}}, "client_config"),
+        ({"endpoint_url": "https://me:hunter2@s3.example"}, "endpoint_url"),
+    ],
+)
+@pytest.mark.parametrize("base", [STORES, HOLDS])
+def test_check_of_credentials_in_s3_options_sends_to_the_chain(
+    base, handler, option
+):
+    """
+    Keys and passwords in a configuration are an error that shows none of them.
+    """
+    finding = only(config.check(make({**base, **handler})))
+
+    assert "error" == finding.severity
+    assert finding.place.startswith(f"handlers.h.{option}")
+    assert CHAIN in finding.fix and "hunter2" not in str(finding)
+
+
+@pytest.mark.parametrize(
+    ("handler", "option", "said"),
+    [
+        (
+            {**STORES, "linger_seconds": 60, "max_age_seconds": 30},
+            "linger_seconds",
+            "given up before they are sent",
+        ),
+        (
+            {**STORES, "max_age_seconds": 60},
+            "max_age_seconds",
+            "linger_seconds=60",
+        ),
+        ({**STORES, "linger_seconds": 300}, "linger_seconds", "300"),
+        (
+            {**STORES, "kms_key_id": "k", "server_side_encryption": "AES256"},
+            "kms_key_id",
+            "aws:kms",
+        ),
+        (
+            {**STORES, "compression": "none", "compression_level": 1},
+            "compression_level",
+            "without compression",
+        ),
+        ({**HOLDS, "sampling": {"rate": 2}}, "sampling.rate", "0 to 1"),
+        ({**HOLDS, "sampling": {"rte": 1, "rate": 1}}, "sampling.rte", "rate"),
+        ({**HOLDS, "sampling": {"by": "id"}}, "sampling", "write rate=0.1"),
+        (
+            {**HOLDS, "sampling": {"rate": 1, "class": "x"}},
+            "sampling.class",
+            "no option class",
+        ),
+        (
+            {**STORES, "spool": "always", "spool_dir": 5},
+            "spool_dir",
+            "is no path",
+        ),
+        (
+            {**STORES, "spool": "always", "spool_dir": "a\0"},
+            "spool_dir",
+            "null byte",
+        ),
+        ({**HOLDS, "sampling": "all"}, "sampling", '{"rate": 0.1}'),
+        ({**HOLDS, "formatter": "t"}, "formatter", "cannot format the index"),
+        (
+            {"class": "mllog.S3Archive", "bucket": "models", "spool_dir": "s"},
+            "",
+            "stores files, not records",
+        ),
+        (
+            {**ROTATES, "on_rotate": {"bucket": "models"}},
+            "on_rotate",
+            "no class",
+        ),
+        (
+            {**ROTATES, "on_rotate": {"class": S3, "bucket": "models"}},
+            "on_rotate",
+            "cannot be called with a path",
+        ),
+        (
+            {
+                **ROTATES,
+                "on_rotate": {"class": "mllog.S3Archive", "bucket": "models"},
+            },
+            "on_rotate",
+            "needs the option spool_dir",
+        ),
+        (
+            {
+                **ROTATES,
+                "on_rotate": {
+                    "class": "mllog.S3Archive",
+                    "bucket": "models",
+                    "spool_dir": "s",
+                    "key_fields": ["user"],
+                },
+            },
+            "on_rotate.key_fields",
+            "no option key_fields",
+        ),
+        (
+            {
+                **ROTATES,
+                "on_rotate": {
+                    "class": "mllog.S3Archive",
+                    "bucket": "models",
+                    "spool_dir": "s",
+                    "key_template": "{date}/{user}",
+                },
+            },
+            "on_rotate.key_template",
+            "user",
+        ),
+    ],
+)
+def test_check_of_s3_parts_that_do_not_go_together_is_an_error(
+    handler, option, said, tmp_path, monkeypatch
+):
+    """
+    What would be refused, lost or never stored is said at its place.
+    """
+    monkeypatch.chdir(tmp_path)
+    given = {"class": "mllog.ConsoleHandler", **filled(handler, tmp_path)}
+    formatters = {"t": {"()": "mllog.TextFormatter"}}
+
+    found = config.check(
+        make(given, formatters=formatters if "formatter" in given else {})
+    )
+
+    finding = only(found)
+    assert ("error", f"handlers.h.{option}".rstrip(".")) == (
+        finding.severity,
+        finding.place,
+    )
+    assert said in str(finding)
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("handler", "option", "said"),
+    [
+        (
+            {**STORES, "endpoint_url": "http://10.0.0.1:9000"},
+            "endpoint_url",
+            "whoever is on the way reads",
+        ),
+        (
+            {**HOLDS, "max_payload_bytes": "1GB"},
+            "max_payload_bytes",
+            "are dropped",
+        ),
+    ],
+)
+def test_check_of_s3_that_runs_but_not_as_meant_warns(handler, option, said):
+    """
+    What goes in the open, or has no room, is a warning.
+    """
+    finding = only(config.check(make(handler)))
+
+    assert ("warning", f"handlers.h.{option}") == (
+        finding.severity,
+        finding.place,
+    )
+    assert said in str(finding)
+
+
+@pytest.mark.parametrize("kind", ["QueueHandler", "MemoryHandler"])
+def test_check_of_a_payload_handler_behind_another_warns_once(kind):
+    """
+    Payloads have to be encoded at the log call, which a queue would prevent.
+    """
+    key = "handlers" if kind == "QueueHandler" else "target"
+    before = {"class": f"logging.handlers.{kind}", "capacity": 10}
+    before[key] = ["p"] if kind == "QueueHandler" else "p"
+    if kind == "QueueHandler":
+        del before["capacity"]
+
+    found = config.check(make(handlers={"h": before, "p": HOLDS}))
+
+    said = [each for each in found if "encoded later" in each.problem]
+    assert "handlers.h" == only(said).place
+
+
+@pytest.mark.parametrize(
+    ("package", "handler", "severity", "fix"),
+    [
+        ("boto3", STORES, "error", "mllog-handlers[s3]"),
+        ("isal", STORES, "warning", "mllog-handlers[s3]"),
+        (
+            "backports.zstd",
+            {**STORES, "compression": "zstd"},
+            "error",
+            "mllog-handlers[zstd]",
+        ),
+    ],
+)
+def test_check_of_s3_without_a_package_names_what_to_install(
+    package, handler, severity, fix, monkeypatch
+):
+    """
+    A package that is missing is said before the configuration runs.
+    """
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setitem(sys.modules, "compression", None)
+
+    finding = only(config.check(make(handler)))
+
+    assert severity == finding.severity
+    assert fix in finding.fix and package in finding.problem
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "said"),
+    [
+        ({"every": 0}, ".every", "1 or more"),
+        ({"rate": 0.5, "every": 2}, ".rate", "write rate=0.1, or every=10"),
+        ({}, "", "write rate=0.1, or every=10"),
+        ({"rate": 0.5, "keep_level": "LOUD"}, ".keep_level", "ERROR"),
+        ({"rate": 0.5, "bye": "request_id"}, ".bye", "write by"),
+    ],
+)
+def test_check_of_wrong_sampling_says_place_and_fix(given, place, said):
+    """
+    A SamplingFilter is read as its constructor reads it.
+    """
+    handler = {"class": "mllog.ConsoleHandler", "filters": ["s"]}
+    filters = {"s": {"()": "mllog.SamplingFilter", **given}}
+
+    finding = only(config.check(make(handler, filters=filters)))
+
+    assert ("error", f"filters.s{place}") == (finding.severity, finding.place)
+    assert said in str(finding)
+
+
+def test_check_of_s3_in_ini_reads_kwargs(tmp_path):
+    """
+    The options of INI are looked at too, and the place is that of kwargs.
+    """
+    path = ini(
+        tmp_path,
+        'class = mllog.S3Handler\nargs = ("models", "a")\n'
+        'kwargs = {"kms_key_id": "k", "tags": {"a": "b"}}',
+    )
+
+    finding = only(config.check(path))
+
+    assert "[handler_h] kwargs" in finding.place
+    assert "without KMS" in finding.problem
+
+
+def test_check_of_untrusted_on_rotate_takes_ours_and_refuses_others(tmp_path):
+    """
+    The archive is plain data; any other class there would be code.
+    """
+    archive = {
+        "class": "mllog.S3Archive",
+        "bucket": "models",
+        "spool_dir": "s",
+    }
+    for on_rotate, refused in (
+        (archive, 0),
+        ({"class": "os.system"}, 1),
+        ({"()": "evil.run", "bucket": "models"}, 1),
+        ({**archive, "bucket": "ext://os.environ"}, 1),
+    ):
+        handler = filled({**ROTATES, "on_rotate": on_rotate}, tmp_path)
+
+        found = config.check(make(handler), untrusted=True)
+
+        assert refused == sum("untrusted:" in each.problem for each in found)
 
 
 # --- untrusted ---

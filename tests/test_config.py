@@ -16,7 +16,16 @@ import pytest
 import mllog
 from mllog import config
 
-PRESETS = ["console", "files", "inference", "syslog", "training"]
+PRESETS = [
+    "console",
+    "files",
+    "inference",
+    "s3",
+    "s3-payloads",
+    "syslog",
+    "training",
+]
+STORING = [name for name in PRESETS if name.startswith("s3")]
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +47,17 @@ def server(environment, monkeypatch):
         address = f"127.0.0.1:{server.getsockname()[1]}"
         monkeypatch.setenv("MLLOG_SYSLOG_ADDRESS", address)
         yield server
+
+
+@pytest.fixture(autouse=True)
+def bucket(environment, monkeypatch):
+    """
+    A bucket that nobody can reach, for the presets that store objects.
+    """
+    monkeypatch.setenv("MLLOG_S3_BUCKET", "models")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("MLLOG_EXIT_SECONDS", "0.5")
 
 
 def test_preset_names_are_the_files():
@@ -118,7 +138,8 @@ def test_preset_ini_says_the_same_as_json(name, tmp_path):
     The INI form makes the same handlers at the same levels.
     """
     path = tmp_path / "preset.ini"
-    path.write_text(config.preset_file(name, "fileconfig").read_text())
+    text = config.preset_file(name, "fileconfig").read_text()
+    path.write_text(text.replace("s3_bucket =", "s3_bucket = models"))
     forms = []
     for configure in (
         lambda: logging.config.dictConfig(mllog.preset(name)),
@@ -133,6 +154,61 @@ def test_preset_ini_says_the_same_as_json(name, tmp_path):
         )
 
     assert forms[0] == forms[1]
+
+
+@pytest.mark.parametrize("name", STORING)
+def test_preset_without_its_bucket_is_refused_before_anything_changes(
+    name, monkeypatch
+):
+    """
+    The error names the variable, and the handlers of before stay.
+    """
+    monkeypatch.delenv("MLLOG_S3_BUCKET")
+    before = list(logging.root.handlers)
+
+    with pytest.raises(mllog.ConfigError, match="MLLOG_S3_BUCKET is not set"):
+        mllog.configure(name)
+
+    assert before == logging.root.handlers
+
+
+@pytest.mark.parametrize("name", STORING)
+def test_preset_ini_without_its_bucket_is_refused(name, tmp_path):
+    """
+    An INI preset does not read the environment; its own line has to be filled.
+    """
+    path = tmp_path / "preset.ini"
+    path.write_text(config.preset_file(name, "fileconfig").read_text())
+
+    with pytest.raises(mllog.ConfigError, match="bucket is empty"):
+        mllog.configure(path)
+    mllog.configure(path, s3_bucket="models", s3_prefix="digits")
+
+    stored = [
+        each for each in logging.root.handlers if hasattr(each, "location")
+    ]
+    assert {"s3://models/digits"} == {str(each.location) for each in stored}
+    assert STORING.index(name) + 1 == len(stored)
+
+
+def test_preset_payloads_hands_its_settings_on():
+    """
+    Fields, rate and spool reach the handlers that they are for.
+    """
+    mllog.configure(
+        "s3-payloads",
+        s3_prefix="digits",
+        payload_fields=["image"],
+        sample_rate=0.25,
+    )
+
+    logs, payloads = logging.root.handlers[-2:]
+    assert "s3://models/digits" == str(logs.location) == str(payloads.location)
+    assert frozenset({"image"}) == payloads._payload_fields
+    assert (0.25, "request_id") == (
+        payloads._sampling.rate,
+        payloads._sampling.by,
+    )
 
 
 def test_preset_settings_take_the_place_of_the_environment():

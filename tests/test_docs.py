@@ -4,9 +4,12 @@ What README.md and docs/ say is true: each code block runs.
 A page is run from top to bottom in a fresh process and an empty folder.  A
 comment before a block says what else it is:
 
-* ``<!-- output -->``: what the block before it wrote.  Times, numbers with a
-  decimal point and paths may differ;
+* ``<!-- output -->``: what the block before it wrote.  Times, sizes, numbers
+  with a decimal point and paths may differ;
 * ``<!-- file: NAME -->``: the content of a file that later blocks use.
+
+Pages about S3 have a server of their own, which boto3 finds by the variables
+that such a page tells its reader to set.
 
 Without one a ``python`` block runs in one namespace per page, ``json`` and
 ``ini`` blocks are applied as a configuration in a process of their own, and
@@ -18,15 +21,25 @@ from __future__ import annotations
 import configparser
 import html
 import json
+import logging
 import os
 import re
 import runpy
 import subprocess
 import sys
+import urllib.request
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+from servers.moto import moto, moto_signed
+from servers.object_store import Keys
+
+import mllog
+
+__all__ = ["moto", "moto_signed"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -127,7 +140,9 @@ def blocks(page: Path) -> list[Block]:
     ]
 
 
-def written(steps: list[Block], tmp_path: Path) -> list[str]:
+def written(
+    steps: list[Block], tmp_path: Path, variables: dict[str, str]
+) -> list[str]:
     """
     What each of *steps* wrote to stdout and stderr.
     """
@@ -145,7 +160,13 @@ def written(steps: list[Block], tmp_path: Path) -> list[str]:
     done = subprocess.run(
         [sys.executable, str(runner), str(plan)],
         cwd=folder,
-        env={**kept, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "TZ": "UTC"},
+        env={
+            **kept,
+            **variables,
+            "PYTHONPATH": str(ROOT),
+            "NO_COLOR": "1",
+            "TZ": "UTC",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
@@ -165,9 +186,11 @@ def normal(text: str) -> str:
     for pattern, alike in (
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", "TIME"),
         (r"\d{8}T\d{6}Z", "STAMP"),
+        (r"dt=\d{4}-\d\d-\d\d/hour=\d\d", "PARTITION"),
         (r"\d\d:\d\d:\d\d", "CLOCK"),
         (r"\d+\.\d+(e-?\d+)?|\d+e-?\d+", "NUMBER"),
         (r'(?<=["\s])/[\w/.-]+(?=/)', "FOLDER"),
+        (r"\b\d+ bytes\b", "SIZE"),
         (r"[ \t]+$", ""),
     ):
         text = re.sub(pattern, alike, text, flags=re.MULTILINE)
@@ -178,9 +201,40 @@ def page_id(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def run_of(page: Path) -> Any:
+    """
+    *page* as a parameter, marked if it needs a server.
+    """
+    marks = [pytest.mark.s3servers] if stores(page) else []
+    return pytest.param(page, marks=marks, id=page_id(page))
+
+
+def stores(page: Path) -> bool:
+    """
+    Whether *page* makes a bucket.
+    """
+    return "create_bucket" in page.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, page: Path) -> dict[str, str]:
+    """
+    The variables by which *page* finds a server, if it needs one.
+    """
+    if not stores(page):
+        return {}
+    server = request.getfixturevalue("moto")
+    for package in ("sklearn", "duckdb"):
+        if package in page.read_text(encoding="utf-8") and not find_spec(
+            package
+        ):
+            request.getfixturevalue("missing")(package, page_id(page))
+    return {**server.environment(), "AWS_ENDPOINT_URL": server.endpoint_url}
+
+
+@pytest.mark.parametrize("page", [run_of(page) for page in PAGES])
 def test_page_when_run_from_top_to_bottom_writes_what_it_shows(
-    page, tmp_path, missing
+    page, store, tmp_path, missing
 ):
     """
     Every code block of the page runs, and every shown output is the real one.
@@ -192,7 +246,7 @@ def test_page_when_run_from_top_to_bottom_writes_what_it_shows(
     if not hasattr(os, "fork") and any("os.fork" in b.text for b in steps):
         missing("os.fork", f"{page_id(page)} forks, which this system cannot")
 
-    outputs = iter(written(steps, tmp_path))
+    outputs = iter(written(steps, tmp_path, store))
 
     latest = ""
     for block in found:
@@ -324,3 +378,65 @@ def test_picture_is_what_the_formatter_writes():
     assert re.sub(r"\s", "", html.unescape("".join(drawn))) == re.sub(
         r"\s", "", plain
     )
+
+
+def user_with(policy: str, server: Any) -> Keys:
+    """
+    The keys of a new user who may do what *policy* says, on a moto.
+    """
+
+    def check_after(requests: int) -> None:
+        asked = urllib.request.Request(
+            f"{server.endpoint_url}/moto-api/reset-auth",
+            data=str(requests).encode(),
+            headers={"Content-Type": "text/plain"},
+        )
+        urllib.request.urlopen(asked, timeout=5).close()
+
+    check_after(1000)
+    iam = server.service("iam")
+    iam.create_user(UserName="page")
+    iam.put_user_policy(
+        UserName="page", PolicyName="page", PolicyDocument=policy
+    )
+    made = iam.create_access_key(UserName="page")["AccessKey"]
+    check_after(0)
+    return Keys(made["AccessKeyId"], made["SecretAccessKey"])
+
+
+@pytest.mark.s3servers
+def test_policy_of_the_s3_page_is_all_that_a_handler_needs(
+    moto_signed, monkeypatch
+):
+    """
+    With the policy that is shown records are stored, and nothing else works.
+    """
+    page = ROOT / "docs" / "how-to" / "s3.md"
+    policy = next(
+        block.text
+        for block in blocks(page)
+        if block.mark.endswith("policy.json")
+    )
+    bucket = moto_signed.new_bucket("policy")
+    keys = user_with(policy.replace("my-models", bucket), moto_signed)
+    for name, value in moto_signed.environment(keys).items():
+        monkeypatch.setenv(name, value)
+    handler = mllog.S3Handler(
+        bucket, "service", endpoint_url=moto_signed.endpoint_url
+    )
+
+    handler.handle(logging.makeLogRecord({"msg": "stored", "levelno": 20}))
+    handler.close()
+
+    assert handler.stats().sent == 1
+    assert len(moto_signed.names(bucket, "service/")) == 1
+    client = moto_signed.client(keys)
+    key = moto_signed.names(bucket)[0]
+    for call in (
+        lambda: client.list_objects_v2(Bucket=bucket),
+        lambda: client.get_object(Bucket=bucket, Key=key),
+        lambda: client.delete_object(Bucket=bucket, Key=key),
+        lambda: client.put_object(Bucket=bucket, Key="elsewhere", Body=b""),
+    ):
+        with pytest.raises(Exception, match="AccessDenied"):
+            call()

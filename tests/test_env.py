@@ -35,6 +35,9 @@ def environment(monkeypatch):
         ("SYSLOG_CA_FILE", "ca.pem", None, "ca.pem"),
         ("SPOOL", "overflow", "off", "overflow"),
         ("SPOOL_DIR", "/var/spool/app", None, "/var/spool/app"),
+        ("S3_PREFIX", "a/b/", "", "a/b"),
+        ("PAYLOAD_FIELDS", "image, tokens", (), ("image", "tokens")),
+        ("SAMPLE_RATE", "0.1", 1.0, 0.1),
         ("EXIT_SECONDS", "0", 5.0, 0.0),
     ],
 )
@@ -52,6 +55,28 @@ def test_setting_has_a_default_and_is_parsed(
     assert env.SETTINGS[name].variable == f"MLLOG_{name}"
     assert env.SETTINGS[name].meaning
     assert name in dir(env)
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_bucket_has_no_default_and_says_which_variable_to_set(
+    text, monkeypatch
+):
+    """
+    No name is guessed: it might be the bucket of a stranger.
+    """
+    if text is not None:
+        monkeypatch.setenv("MLLOG_S3_BUCKET", text)
+
+    with pytest.raises(mllog.ConfigError) as caught:
+        _ = env.S3_BUCKET
+
+    assert str(caught.value) == (
+        "environment: MLLOG_S3_BUCKET is not set\n"
+        "  expected: the name of a bucket\n"
+        "  fix: set MLLOG_S3_BUCKET, or give s3_bucket=…"
+    )
+    monkeypatch.setenv("MLLOG_S3_BUCKET", "models")
+    assert env.S3_BUCKET == "models"
 
 
 def test_table_is_what_is_tested_here():
@@ -73,6 +98,10 @@ def test_table_is_what_is_tested_here():
         "SYSLOG_CA_FILE",
         "SPOOL",
         "SPOOL_DIR",
+        "S3_BUCKET",
+        "S3_PREFIX",
+        "PAYLOAD_FIELDS",
+        "SAMPLE_RATE",
         "EXIT_SECONDS",
     }
 
@@ -89,6 +118,9 @@ def test_table_is_what_is_tested_here():
         ("COMPRESS", "maybe"),
         ("SYSLOG_ADDRESS", ""),
         ("SPOOL", "on"),
+        ("SAMPLE_RATE", "1.5"),
+        ("SAMPLE_RATE", "-1"),
+        ("SAMPLE_RATE", "often"),
         ("EXIT_SECONDS", "-1"),
     ],
 )

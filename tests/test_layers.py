@@ -14,6 +14,7 @@ LAYERS = {
     -1: ["errors"],
     0: [
         "accounting",
+        "compression",
         "encoding",
         "env",
         "fields",
@@ -26,7 +27,7 @@ LAYERS = {
         "values",
         "waiting",
     ],
-    1: ["context", "filters", "metrics", "rotation"],
+    1: ["context", "filters", "metrics", "reading", "rotation", "s3"],
     2: ["delivery", "formatters", "handling"],
     3: ["handlers"],
     4: ["checks", "config"],

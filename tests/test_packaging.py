@@ -25,6 +25,12 @@ import json, logging, logging.config, pathlib, sys
 import mllog, mllog.config
 
 for name in mllog.config.preset_names():
+    if name.startswith("s3"):  # they need an extra, and say which
+        try:
+            mllog.configure(name, s3_bucket="models")
+        except ValueError as exc:
+            assert "mllog-handlers[s3]" in str(exc.__cause__), exc.__cause__
+        continue
     logging.config.dictConfig(mllog.preset(name))
     for kind, apply in (
         ("dictconfig", lambda path: logging.config.dictConfig(

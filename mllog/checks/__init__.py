@@ -23,6 +23,7 @@ from . import (
     wiring,
 )
 from .findings import Finding, Places, Report
+from .model import Part
 
 __all__ = ["Finding", "check"]
 
@@ -71,11 +72,20 @@ def check(
     wiring.check(setup, report)
     files.check(setup, report)
     if any(
-        part.is_a("ShippingHandler", "SysLogHandler")
-        for part in setup.handlers.values()
+        part.is_a("ShippingHandler", "SysLogHandler") for part in setup.parts()
     ):
         from . import shipping  # not at import: it loads sockets and TLS
 
         shipping.check(setup, report)
+    if any(_stores(part) for part in setup.parts()):
+        from . import storing  # nor this: it loads what puts objects
+
+        storing.check(setup, report)
     environment.check_distribution(report)
     return report.findings()
+
+
+def _stores(part: Part) -> bool:
+    return part.is_a("ObjectHandler", "SamplingFilter") or (
+        part.is_ours and "on_rotate" in part.options
+    )

@@ -9,11 +9,19 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import nearest
 from ..options import constructors
 
-__all__ = ["Options", "covers", "find", "options_of", "suggestion"]
+__all__ = [
+    "Options",
+    "covers",
+    "defaults_of",
+    "find",
+    "options_of",
+    "suggestion",
+]
 
 # Only modules of which the import does nothing: mllog.__main__, for one, runs.
 _HOME = re.compile(
@@ -108,3 +116,15 @@ def options_of(cls: type) -> Options:
     return Options(
         tuple(dict.fromkeys(names)), tuple(positional), tuple(required)
     )
+
+
+def defaults_of(cls: type | None) -> dict[str, Any]:
+    """
+    What holds for the options of *cls* that are not given.
+    """
+    found: dict[str, Any] = {}
+    for init in constructors(cls) if cls else ():
+        for each in inspect.signature(init).parameters.values():
+            if each.default is not each.empty:
+                found.setdefault(each.name, each.default)
+    return found

@@ -23,6 +23,7 @@ __all__ = [
     "Reference",
     "Setup",
     "Unknown",
+    "archives_in",
     "is_known",
     "nested",
     "texts",
@@ -33,7 +34,7 @@ __all__ = [
 Kind = Literal["handlers", "formatters", "filters"]
 
 _PROTOCOL = re.compile(r"(?:ext|cfg)://.*", re.DOTALL)
-_SETTING = re.compile(r"ext://mllog\.env\.([A-Z_]+)")
+_SETTING = re.compile(r"ext://mllog\.env\.([A-Z0-9_]+)")
 _CONSTANTS = {
     f"ext://socket.{kind.name}": kind
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
@@ -232,6 +233,7 @@ class Setup:
             yield handler
             if handler.is_ours:
                 yield from _filters_in(handler)
+                yield from archives_in(handler)
                 yield from self._formatter_in(handler)
 
     def _formatter_in(self, handler: Part) -> Iterator[Part]:
@@ -271,13 +273,22 @@ def _filters_in(handler: Part) -> Iterator[Part]:
             yield nested("filters", {"class": spec}, path)
 
 
+def archives_in(handler: Part) -> Iterator[Part]:
+    """
+    What *on_rotate* makes from plain data.
+    """
+    given = handler.get("on_rotate")
+    if isinstance(given, Mapping):
+        yield nested("handlers", given, handler.place("on_rotate"))
+
+
 def nested(kind: Kind, spec: Mapping[str, Any], path: Path) -> Part:
     """
     What ``{"class": …, option: …}`` in the options of a handler makes.
     """
     given = {str(key): value_of(value) for key, value in spec.items()}
     name = given.pop("class", None)
-    if name is None and kind == "filters":
+    if name is None and kind != "formatters":
         name = given.pop("()", None)
     dotted = name if isinstance(name, str) else ""
     return Part(kind, "", path, dotted, classes.find(dotted), given)

@@ -5,6 +5,7 @@ Each handler, formatter and filter by itself: its class and its options.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 
 from ..errors import ConfigError, nearest, shown
@@ -12,7 +13,7 @@ from . import classes, values
 from .findings import Report
 from .model import Part, is_known
 
-__all__ = ["check"]
+__all__ = ["NO_CREDENTIALS", "check", "check_options", "is_credential"]
 
 _BASES: dict[str, type] = {
     "handlers": logging.Handler,
@@ -21,6 +22,15 @@ _BASES: dict[str, type] = {
 }
 # What dictConfig itself makes of these, in QueueHandler's place
 _QUEUE_OPTIONS = ("queue", "handlers", "listener", "respect_handler_level")
+_CREDENTIAL = re.compile(
+    r"^aws_|access_?key|secret|session_?token|password|credential",
+    re.IGNORECASE,
+)
+#: What to do instead of writing credentials into a configuration.
+NO_CREDENTIALS = (
+    "take it out: credentials come from boto3's own chain, which is the"
+    " environment, ~/.aws, or the role of the machine"
+)
 _RAISING = "rich.logging.RichHandler"
 
 
@@ -38,7 +48,7 @@ def check(part: Part, report: Report) -> None:
             f"name a class that extends {_BASES[part.kind].__name__}",
         )
         return
-    _check_options(part, report)
+    check_options(part, report)
     _check_values(part, report)
 
 
@@ -63,7 +73,17 @@ def _check_name(part: Part, report: Report) -> None:
         )
 
 
-def _check_options(part: Part, report: Report) -> None:
+def is_credential(option: str) -> bool:
+    """
+    Whether *option* is what people call a key of S3, or a password.
+    """
+    return _CREDENTIAL.search(option) is not None
+
+
+def check_options(part: Part, report: Report) -> None:
+    """
+    Report options that the class does not take, and those that it needs.
+    """
     known = _known(part)
     for option in part.options:
         if option not in known.names:
@@ -95,6 +115,8 @@ def _known(part: Part) -> classes.Options:
 
 
 def _advice(part: Part, option: str, near: str) -> str:
+    if part.is_a("ObjectHandler") and is_credential(option):
+        return NO_CREDENTIALS
     if part.is_a("QueueHandler") and option in _QUEUE_OPTIONS:
         return "logging takes it from Python 3.12 on"
     if part.is_a("RotatingFileHandler", "TimedRotatingFileHandler") and (

@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import socket
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import options
@@ -17,9 +15,11 @@ from ..delivery.handler import spool_mode
 from ..delivery.sockets import FRAMINGS, Address
 from ..errors import ConfigError, shown
 from ..formatters.syslog import SyslogFormat
+from . import classes
 from .files import check_making
 from .findings import Report
 from .model import Part, Setup, is_known
+from .trying import Parser, given, refusal, said, single, takes_all
 
 __all__ = ["check"]
 
@@ -61,9 +61,10 @@ def check(setup: Setup, report: Report) -> None:
     """
     Report what shippers refuse, and what they would do in vain.
     """
-    for part in setup.handlers.values():
+    for part in setup.parts():
         if part.is_a("ShippingHandler"):
-            _check_single(part, report)
+            single(_SINGLE, part, report)
+            _check_waiting(part, report)
             _check_bounds(part, report)
             _check_spool(part, report)
             _check_letters(part, report)
@@ -76,26 +77,46 @@ def check(setup: Setup, report: Report) -> None:
 # --- what all of them share ---
 
 
-def _check_single(part: Part, report: Report) -> None:
-    """
-    Report values that are wrong whatever the others are.
-    """
-    for option, parse in _SINGLE.items():
-        value = part.get(option)
-        if option in part.options and is_known(value):
-            try:
-                parse(option, value)
-            except ConfigError as exc:
-                report.refused(part.place(option), exc, part.label)
-
-
 def _check_bounds(part: Part, report: Report) -> None:
-    given = _given(part, _BOUNDS)
+    defaults = classes.defaults_of(part.cls)
+    found = {name: defaults[name] for name in _BOUNDS}
+    found |= given(part, _BOUNDS)
+    is_sized = "max_record_bytes" in part.options
     if not is_known(part.get("max_record_bytes")):
-        given["max_record_bytes"] = "1KiB"  # it may be as small as that
-    elif "max_message_bytes" in part.options:  # the handler makes room for it
-        given.setdefault("max_record_bytes", "1KiB")
-    _takes_all(Bounds.of, given, part, report)
+        found["max_record_bytes"] = "1KiB"  # it may be as small as that
+    elif "max_message_bytes" in part.options and not is_sized:
+        found["max_record_bytes"] = "1KiB"  # the handler makes room for it
+    elif part.is_a("S3PayloadHandler") and not is_sized:
+        found["max_record_bytes"] = found["max_queue_bytes"]
+    takes_all(Bounds.of, found, part, report)
+
+
+def _check_waiting(part: Part, report: Report) -> None:
+    """
+    Report records that are given up before their batch is due.
+    """
+    linger, age = "linger_seconds", "max_age_seconds"
+    own_age = part.get(age)
+    is_spooled = part.get("spool", "off") != "off"  # or not known
+    if own_age in (None, "") and is_spooled:
+        return
+    try:
+        waits = options.number(
+            linger,
+            part.get(linger, classes.defaults_of(part.cls)[linger]),
+            above=-1,
+        )
+        most = options.number(age, own_age or 300)
+    except ConfigError:  # said already, or only known later
+        return
+    if waits >= most:
+        report.error(
+            part.place(linger if linger in part.options else age),
+            f"{part.label}: linger_seconds={waits:g} is not less than"
+            f" max_age_seconds={most:g}: records are given up before they are"
+            " sent",
+            "make linger_seconds smaller",
+        )
 
 
 def _check_spool(part: Part, report: Report) -> None:
@@ -104,14 +125,25 @@ def _check_spool(part: Part, report: Report) -> None:
     """
     if not all(is_known(part.get(option)) for option in _SPOOL):
         return
-    given = {"spool": "off", "spool_dir": None, "max_age_seconds": None}
-    given |= _given(part, _SPOOL)
-    if error := _refusal(spool_mode, given):
-        _report(error, given, part, report)
-    elif given["spool_dir"]:
-        folder = os.path.abspath(given["spool_dir"])
+    found = {"spool": "off", "spool_dir": None, "max_age_seconds": None}
+    if part.is_a("S3Archive"):
+        if "spool_dir" not in part.options:  # which is said already
+            return
+        found["spool"] = "always"
+    found |= given(part, _SPOOL)
+    place = part.place("spool_dir")
+    if not isinstance(found["spool_dir"], (str, os.PathLike, type(None))):
+        report.error(
+            place, f"{shown('spool_dir', found['spool_dir'])} is no path"
+        )
+    elif "\0" in os.fsdecode(found["spool_dir"] or ""):
+        report.error(place, "spool_dir has a null byte in it")
+    elif error := refusal(spool_mode, found):
+        said(error, found, part, report)
+    elif found["spool_dir"]:
+        folder = os.path.abspath(found["spool_dir"])
         if not os.path.isdir(folder):
-            check_making(folder, part.place("spool_dir"), report)
+            check_making(folder, place, report)
 
 
 def _check_letters(part: Part, report: Report) -> None:
@@ -132,16 +164,16 @@ def _check_letters(part: Part, report: Report) -> None:
 
 
 def _check_syslog(part: Part, setup: Setup, report: Report) -> None:
-    if _takes_all(SyslogFormat, _given(part, _MESSAGE), part, report):
+    if takes_all(SyslogFormat, given(part, _MESSAGE), part, report):
         _check_twice(part, setup, report)
     if not all(is_known(part.get(option)) for option in _PLACE):
         return
-    given = {"value": part.get("address", ("localhost", 514))}
-    given["socktype"] = part.get("socktype")
-    if error := _refusal(Address.parse, given):
-        _report(error, {"address": None, **given}, part, report)
+    found = {"value": part.get("address", ("localhost", 514))}
+    found["socktype"] = part.get("socktype")
+    if error := refusal(Address.parse, found):
+        said(error, {"address": None, **found}, part, report)
         return
-    address = Address.parse(**given)
+    address = Address.parse(**found)
     _check_tls(part, address, report)
     _check_datagrams(part, address, report)
 
@@ -165,28 +197,28 @@ def _check_twice(part: Part, setup: Setup, report: Report) -> None:
 
 
 def _check_tls(part: Part, address: Address, report: Report) -> None:
-    given = {
+    found = {
         option: value
-        for option, value in _given(part, _TLS).items()
+        for option, value in given(part, _TLS).items()
         if value not in (None, "")
     }
     if address.scheme != "tls":
-        for option, value in given.items():
+        for option, value in found.items():
             report.error(
                 part.place(option),
                 f"{shown(option, value)} for {address}, which has no TLS",
                 "write tls:// in the address, or leave it out",
             )
         return
-    if "key_file" in given and not part.get("cert_file"):
+    if "key_file" in found and not part.get("cert_file"):
         report.error(
             part.place("key_file"),
-            f"{shown('key_file', given['key_file'])} without a certificate",
+            f"{shown('key_file', found['key_file'])} without a certificate",
             "add cert_file",
         )
     for option in _TLS_FILES:
-        if option in given:
-            _check_file(part, option, given[option], report)
+        if option in found:
+            _check_file(part, option, found[option], report)
     if _is_false(part.get("verify", True)):
         report.warning(
             part.place("verify"),
@@ -255,58 +287,7 @@ def _check_stdlib(part: Part, report: Report) -> None:
         )
 
 
-# --- how it is tried ---
-
-
-def _given(part: Part, names: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        name: part.options[name]
-        for name in names
-        if name in part.options and is_known(part.options[name])
-    }
-
-
-def _takes_all(
-    make: Callable[..., Any],
-    given: Mapping[str, Any],
-    part: Part,
-    report: Report,
-) -> bool:
-    """
-    Report each of *given* that *make* refuses; whether it takes them all.
-
-    What is refused is left out for the next attempt.
-    """
-    left = dict(given)
-    while error := _refusal(make, left):
-        option = _report(error, left, part, report)
-        if not option:
-            return False
-        del left[option]
-    return len(left) == len(given)
-
-
-def _refusal(
-    make: Callable[..., Any], given: Mapping[str, Any]
-) -> ConfigError | None:
-    try:
-        make(**given)
-    except ConfigError as exc:
-        return exc
-    return None
-
-
-def _report(
-    error: ConfigError, given: Mapping[str, Any], part: Part, report: Report
-) -> str:
-    """
-    Add *error*, at the option that it names; gives that option.
-    """
-    named = re.findall(r"\b([a-z_]+)[=[]", error.problem)
-    option = next((name for name in named if name in given), "")
-    place = part.place(option) if option in part.options else part.path
-    report.refused(place, error, part.label)
-    return option
+# --- values ---
 
 
 def _is_false(value: Any) -> bool:
@@ -320,11 +301,11 @@ def _closing(option: str, value: Any) -> Any:
     return options.number(option, value, above=-1)
 
 
-def _choice(*allowed: str) -> Callable[[str, Any], Any]:
+def _choice(*allowed: str) -> Parser:
     return lambda option, value: options.choice(option, value, allowed)
 
 
-_SINGLE: dict[str, Callable[[str, Any], Any]] = {
+_SINGLE: dict[str, Parser] = {
     "close_timeout_seconds": _closing,
     "framing": _choice(*FRAMINGS),
     "retry_max_seconds": options.number,

@@ -12,6 +12,8 @@ from .model import Logger, Part, Reference, Setup
 
 __all__ = ["check"]
 
+_PAYLOADS = "S3PayloadHandler"
+
 
 def check(setup: Setup, report: Report) -> None:
     """
@@ -80,7 +82,16 @@ def _check_delay(handler: Part, setup: Setup, report: Report) -> None:
     shippers = [
         part.label for part in targets if part and part.is_a("ShippingHandler")
     ]
-    if is_queue and shippers and len(shippers) == len(targets):
+    payloads = [part for part in targets if part and part.is_a(_PAYLOADS)]
+    if payloads and (is_queue or handler.is_a("MemoryHandler")):
+        report.warning(
+            handler.path,
+            f"{handler.label} in front of {payloads[0].label}: payloads are"
+            " encoded later, when images and tensors may have changed",
+            "attach it directly: it encodes at the log call, and has a queue"
+            " of its own",
+        )
+    elif is_queue and shippers and len(shippers) == len(targets):
         report.warning(
             handler.path,
             f"{handler.label} in front of {', '.join(sorted(shippers))} is"
