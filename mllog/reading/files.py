@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import glob
 import os
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -17,6 +18,10 @@ from .names import LogName, log_name
 from .sources import LogFile
 
 __all__ = ["Files"]
+
+# So long after its last change a folder does not change while it is listed.
+_SETTLED_NS = 1_000_000_000
+_LISTINGS = 3
 
 
 class _Named(NamedTuple):
@@ -184,21 +189,24 @@ def _group(
     A live file and those rotated from it, also if it rotates meanwhile.
     """
     path = os.path.join(folder, live)
-    if not any(each.path == path for each in found):
-        for rotated in _oldest_first(found):
-            yield _log_file(rotated, base)
-        return
+    has_live = any(each.path == path for each in found)
+    # the time of a change is that of the last tick, and many fit into one
+    is_moving = (
+        _changed(folder) != since or time.time_ns() - since < _SETTLED_NS
+    )
     file = None
-    with suppress(OSError):  # which is counted when it is opened again
-        file = _open(path)
+    if has_live or is_moving:
+        with suppress(OSError):  # which is counted when it is opened again
+            file = _open(path)
     try:
-        if file and _changed(folder) != since:  # it may have rotated
-            found = _listed_again(folder, live, os.fstat(file.fileno()))
+        if is_moving:
+            opened = os.fstat(file.fileno()) if file else None
+            found = _listed_again(folder, live, opened)
         for rotated in _oldest_first(found, but=path):
             yield _log_file(rotated, base)
         if file:
             yield LogFile(_slashed(path), base, partial(_same, file))
-        else:
+        elif has_live:
             yield _log_file(path, base)
     finally:
         if file:
@@ -210,19 +218,23 @@ def _same(file: BinaryIO) -> BinaryIO:
 
 
 def _listed_again(
-    folder: str, live: str, opened: os.stat_result
+    folder: str, live: str, opened: os.stat_result | None
 ) -> list[_Named]:
-    paths = (os.path.join(folder, name) for name in os.listdir(folder))
+    found = {}
+    # what is renamed while a folder is listed may be missing in the list
+    for _ in range(_LISTINGS):
+        paths = (os.path.join(folder, name) for name in os.listdir(folder))
+        found.update({each.path: each for each in _logs(paths)[live]})
     return [
         each
-        for each in _logs(paths)[live]
+        for each in found.values()
         if not _is_same(each.path, opened) and os.path.isfile(each.path)
     ]
 
 
-def _is_same(path: str, opened: os.stat_result) -> bool:
+def _is_same(path: str, opened: os.stat_result | None) -> bool:
     with suppress(OSError):
-        return os.path.samestat(os.stat(path), opened)
+        return opened is not None and os.path.samestat(os.stat(path), opened)
     return False
 
 
