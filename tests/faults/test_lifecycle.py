@@ -707,7 +707,10 @@ def _reconfigured(application, *arguments):
     waits makes it so in each run.
     """
     for attempt in range(3):
-        run = application.apart(str(attempt))(RECONFIGURE, *arguments)
+        # a thousand configurations take 20 s and more where all log
+        run = application.apart(str(attempt))(
+            RECONFIGURE, *arguments, watchdog=120
+        )
         if run.code != 0 or run.facts["slowest"] < _limit(run):
             break
     return run

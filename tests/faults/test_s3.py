@@ -775,7 +775,7 @@ def test_payloads_under_faults_are_all_there_and_indexed_once(
             "%d", number, extra={"prompt": own, "image": Payload(shared)}
         )
 
-    assert drained(handler, 55)
+    assert drained(handler, 50 + 300 * fault_scale)
     found, keys = _index(server)
     assert {str(number) for number in range(records)} == set(found)
     assert {1} == {len(lines) for lines in found.values()}
