@@ -174,7 +174,8 @@ class BatchTransport:
     # --- storing ---
 
     def _run(self, jobs: Iterator[functools.partial[None]]) -> None:
-        run_all(jobs, self._at_once)
+        # a server that asks one of several to wait means all of them
+        run_all(jobs, self._at_once, _seconds_asked)
 
     def _put_payload(self, key: str, deadline: float) -> None:
         self._check_time(deadline)
@@ -265,6 +266,11 @@ class BatchTransport:
     ) -> _Lines:
         body = self._codec.compress(b"\n".join([*lines, b""]))
         return _Lines(list(events), group, self._keys.new(*group), body)
+
+
+def _seconds_asked(error: BaseException) -> float:
+    verdict = getattr(error, "verdict", None)
+    return (verdict and verdict.retry_after) or 0.0
 
 
 def _are_same(events: Sequence[Message], others: Sequence[Message]) -> bool:

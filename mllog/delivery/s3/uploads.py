@@ -13,16 +13,28 @@ from ..guard import mark_as_ours
 __all__ = ["run_all"]
 
 
-def run_all(jobs: Iterable[Callable[[], None]], at_once: int) -> None:
+def run_all(
+    jobs: Iterable[Callable[[], None]],
+    at_once: int,
+    weight: Callable[[BaseException], float] = lambda _error: 0.0,
+) -> None:
     """
     Run *jobs*, up to *at_once* of them at the same time.
 
     This thread is one of those that do it, so that all of them run also where
     no thread can be started any more.
 
+    Args:
+        jobs: What to do.
+
+        at_once: How many threads do it.
+
+        weight: Which of several failures counts: the heaviest, and of equal
+            ones the first.
+
     Raises:
-        Exception: What the first job that failed raised; those that were not
-            begun then are left out.
+        Exception: What a job raised; those that were not begun then are left
+            out.
     """
     waiting = deque(jobs)
     failed: list[BaseException] = []
@@ -44,7 +56,7 @@ def run_all(jobs: Iterable[Callable[[], None]], at_once: int) -> None:
     for thread in others:
         thread.join()
     if failed:
-        raise failed[0]
+        raise max(failed, key=weight)
 
 
 def _started(work: Callable[[], None], count: int) -> list[threading.Thread]:

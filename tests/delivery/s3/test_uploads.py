@@ -2,6 +2,7 @@
 Uploads at the same time: as many as asked for, and none after a failure.
 """
 
+import functools
 import logging
 import threading
 import time
@@ -153,3 +154,18 @@ def test_uploads_log_nothing_to_shippers(logger):
     assert [b"from the application"] == handler.sink.received
     assert 8 == handler.stats().suppressed
     assert isinstance(logger, logging.Logger)
+
+
+def test_run_of_several_that_fail_raises_the_heaviest():
+    """
+    One that says how long to wait counts more than one that does not.
+    """
+    barrier = threading.Barrier(2)
+
+    def fail(seconds):
+        barrier.wait(5)
+        raise TimeoutError(seconds)
+
+    jobs = [functools.partial(fail, n) for n in (1, 2)]
+    with pytest.raises(TimeoutError, match="2"):
+        run_all(jobs, 2, lambda error: error.args[0])
