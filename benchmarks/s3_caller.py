@@ -72,6 +72,7 @@ def batches(compression: str, port: str) -> Generator[Any, int, None]:
         endpoint_url=endpoint,
         compression=compression,
         linger_seconds=3600,
+        max_age_seconds=7200,
         batch_records=1_000_000,
         batch_bytes="1GiB",
         max_queue_records=1_000_000,
