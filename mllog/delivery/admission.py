@@ -48,7 +48,9 @@ class Admission:
         if not queue.has_room(size, to_the_last=is_urgent):
             if overflow == "block":
                 return False
-            if overflow == "drop_newest" or not is_urgent:
+            # what gives way must not be what is being moved just now
+            is_busy = stock.is_moving
+            if overflow == "drop_newest" or is_busy or not is_urgent:
                 stock.counts.refuse("queue_full")
                 return True
             while queue and not queue.has_room(size, to_the_last=True):

@@ -121,6 +121,13 @@ class Stock:
         return bool(self._move(_LOW_WATER, _A_FEW))
 
     @property
+    def is_moving(self) -> bool:
+        """
+        Whether this thread is in the middle of a move, and a signal came.
+        """
+        return self._is_moving
+
+    @property
     def is_crowded(self) -> bool:
         """
         Whether there is a disk, and it is time for :meth:`step`.

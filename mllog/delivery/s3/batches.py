@@ -222,6 +222,17 @@ class BatchTransport:
         """
         A plan for *events*; an earlier one of the same batch goes on in it.
         """
+        try:
+            return self._go_on_with(events)
+        except (LookupError, StopIteration, TypeError, ValueError) as exc:
+            # of another version's spool: the others must not wait for it
+            raise StoreError(
+                f"{self._store.location}: a record makes no sense:"
+                f" {type(exc).__name__}",
+                Verdict(Fault.POISON),
+            ) from exc
+
+    def _go_on_with(self, events: Sequence[Message]) -> _Plan:
         plan = _Plan()
         plan.lines = [item for item in self._plan.lines if item.is_settled]
         if plan.lines:

@@ -784,3 +784,28 @@ def test_batch_in_the_thread_of_a_closer_is_stored(server):
         transport.send([line(n, f"{n:02}") for n in range(9)], soon())
 
     assert 9 == len(stored(server))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Event(
+            b"{}", b"index", (("payloads", b'{"a": {"status": "stored"}}'),)
+        ),
+        Event(b"{}", b"index", (("payloads", b"no json"),)),
+        Event(b"x", b"payload"),
+    ],
+)
+def test_event_that_makes_no_plan_is_refused_and_not_tried_for_ever(
+    server, event
+):
+    """
+    What a spool holds of another version goes to the dead letters.
+    """
+    transport = transport_to(server)
+    transport.open(time.monotonic() + 5)
+    transport.begin()
+    with pytest.raises(Exception) as caught:
+        transport.send([event], time.monotonic() + 5)
+
+    assert transport.classify(caught.value).fault is Fault.POISON
