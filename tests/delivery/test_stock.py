@@ -876,13 +876,13 @@ def test_record_within_a_step_does_not_move_the_same_again(
     assert stock.spill(0)
     stats = stock.stats()
 
-    # what was in the way of the nested record gave way, and is counted
+    # nothing gives way while it may be what is moved: the nested one is lost
     assert stats.dropped == {"queue_full": 1}
     assert _whole(stock)
     assert batch.spool is not None
     stock.put_back()
     found = _drain(stock)
-    assert found == _values(1200) + [*_values(1499, first=1201), b"nested"]
+    assert found == _values(2700)
 
 
 def test_reset_between_two_steps_begins_empty(large):
