@@ -832,7 +832,7 @@ def last_words():
 CONTROL = os.environ.get("CONTROL", "")
 FOLDER = os.environ["FOLDER"]
 sys.path.append(os.environ["TESTS"])
-if CONTROL == "one process id":
+if "one process id" in CONTROL:
     os.getpid = lambda: 7
 import logging, logging.config, threading
 import mllog
@@ -1283,12 +1283,15 @@ def test_control_whose_children_keep_the_queue_stores_records_twice(
 # --- neighbours ---
 
 NEIGHBOUR = r"""
-if CONTROL == "one start":
+if "one start" in CONTROL:
     from mllog.delivery.s3 import keys
     class clock:
         time_ns = staticmethod(lambda: 1_800_000_000 * 10**9)
         strftime, gmtime = time.strftime, time.gmtime
     keys.time = clock
+if "one chance" in CONTROL:
+    from mllog.delivery.s3 import keys
+    keys.secrets.token_hex = lambda size: "0" * 2 * size
 name = sys.argv[1]
 handler = make()
 logger.addHandler(handler)
@@ -1301,12 +1304,9 @@ assert handler.flush(20)
 """
 
 
-@pytest.mark.parametrize("control", ["", "one process id", "one start"])
-def test_processes_of_one_host_never_replace_each_others_objects(
-    tmp_path, server, control
-):
+def _logged_by_two(tmp_path, server, control):
     """
-    Nothing is lost even where two containers have equal host and process id.
+    How often each record of two processes is there, and those that should be.
     """
     server.choose = Mixture({"reset_after": 1, "internal_error": 1}, 0.1)
     with (
@@ -1321,8 +1321,33 @@ def test_processes_of_one_host_never_replace_each_others_objects(
             each.wait()
 
     wanted = {f"{name}-{n}" for name in "ab" for n in range(400)}
-    assert dict.fromkeys(wanted, 1) == _messages(server)
     assert 0 == server.counts("overwritten")
+    return _messages(server), dict.fromkeys(wanted, 1)
+
+
+@pytest.mark.parametrize(
+    "control", ["", "one process id", "one process id and one start"]
+)
+def test_processes_of_one_host_never_replace_each_others_objects(
+    tmp_path, server, control
+):
+    """
+    Nothing is lost even where two containers have host, process and time in
+    common.
+    """
+    found, wanted = _logged_by_two(tmp_path, server, control)
+
+    assert wanted == found
+
+
+def test_control_of_keys_without_chance_loses_records(tmp_path, server):
+    """
+    The control: what another stored with the same key passes for our own.
+    """
+    control = "one process id, one start and one chance"
+    found, wanted = _logged_by_two(tmp_path, server, control)
+
+    assert set(found) < set(wanted)
 
 
 # --- configuration made anew ---

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import socket
 import string
 import time
@@ -14,7 +15,7 @@ from typing import Any
 
 from ... import options
 from ...errors import ConfigError, nearest, shown
-from ...forking import fork_safe_lock, tell_child
+from ...forking import tell_child
 
 __all__ = ["KEY_TEMPLATE", "MISSING", "Keys", "safe"]
 
@@ -48,8 +49,9 @@ class Keys:
     """
     New keys, each of them once.
 
-    The key of a process has its host, its id, and a microsecond that no other
-    maker of keys in it has; a number counts its objects.
+    A key has the host, the process, and the microsecond of its first key with
+    32 random bits: containers may have host, process and clock in common.  A
+    number counts the objects.
 
     Args:
         template: With ``{host}``, ``{pid}``, ``{start}``, ``{date}``,
@@ -95,9 +97,9 @@ class Keys:
         In a forked child: its own id, start and numbers.
         """
         self._process = os.getpid()
-        micros = _microsecond()
-        second = time.strftime("%Y%m%dT%H%M%S", time.gmtime(micros // 10**6))
-        self._start = f"{second}{micros % 10**6:06d}Z"
+        seconds, nanos = divmod(time.time_ns(), 10**9)
+        second = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
+        self._start = f"{second}{nanos // 1000:06d}Z{secrets.token_hex(4)}"
         self._sequence = 0
 
     def values_in(self, headers: Iterable[tuple[str, bytes]]) -> list[str]:
@@ -137,20 +139,6 @@ class Keys:
             for literal, name in self._parts
         )
         return f"{self._prefix}{filled}{self._suffix}"
-
-
-_starting = fork_safe_lock()
-_last_microsecond = 0
-
-
-def _microsecond() -> int:
-    """
-    The time, and never one that was given before, whatever the clock does.
-    """
-    global _last_microsecond
-    with _starting:
-        _last_microsecond = max(time.time_ns() // 1000, _last_microsecond + 1)
-        return _last_microsecond
 
 
 def _parts(

@@ -91,7 +91,7 @@ def test_key_is_that_of_a_hive_table():
     assert re.fullmatch(
         r"serve/v1/dt=2026-11-21/hour=06/"
         rf"{re.escape(safe(socket.gethostname()))}-{os.getpid()}-"
-        r"\d{8}T\d{12}Z-000001\.jsonl\.gz",
+        r"\d{8}T\d{12}Z[0-9a-f]{8}-000001\.jsonl\.gz",
         keys.new(HOUR),
     )
 

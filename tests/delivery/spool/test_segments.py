@@ -179,11 +179,11 @@ def test_file_whose_last_records_are_wrong_counts_each(tmp_path):
     """
     Records that are all there but wrong are damaged, not torn.
     """
-    segment = _segment(tmp_path, [b"aaaa", b"bbbb", b"cccc"])
+    segment = _segment(tmp_path, [b"a" * 9, b"wrong-bbb", b"wrong-ccc"])
 
-    _change(segment, lambda data: data.replace(b"b", b"x").replace(b"c", b"x"))
+    _change(segment, lambda data: data.replace(b"wrong-", b"WRONG-"))
 
-    assert ([(1, b"aaaa")], (2, False)) == _read(segment)
+    assert ([(1, b"a" * 9)], (2, False)) == _read(segment)
 
 
 def test_header_damaged_costs_nothing(tmp_path):
