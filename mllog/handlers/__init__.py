@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .file import (
         TimestampedRotatingFileHandler as TimestampedRotatingFileHandler,
     )
+    from .kafka import KafkaHandler as KafkaHandler
     from .latency_csv import LatencyCSVHandler as LatencyCSVHandler
     from .rich import RichHandler as RichHandler
     from .s3 import S3Handler as S3Handler
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConsoleHandler",
+    "KafkaHandler",
     "LatencyCSVHandler",
     "RichHandler",
     "S3Archive",
@@ -34,6 +36,7 @@ __all__ = [
 
 _HOMES = {
     "ConsoleHandler": "console",
+    "KafkaHandler": "kafka",
     "LatencyCSVHandler": "latency_csv",
     "RichHandler": "rich",
     "S3Archive": "s3_archive",

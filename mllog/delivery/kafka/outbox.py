@@ -1,0 +1,435 @@
+"""
+An outbox whose queue is librdkafka's, as long as all goes well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import logging
+import time
+from collections.abc import Iterator
+from types import MethodType
+from typing import Any
+
+from ...accounting import DeliveryStats
+from ...events import Entry, size_of
+from ...forking import fork_safe_lock
+from ..outbox import Outbox
+from ..stock import Mark, Stock
+from .producer import Producer, Returned
+
+__all__ = ["ProducerOutbox"]
+
+# Between two looks at what came back, and at how much waits.
+_LOOK_SECONDS = 0.05
+_LOOK_SOON_SECONDS = 0.01
+# Records that log calls hand over before one of them takes the reports.
+_AT_ONCE = 100
+# The reports of 100 000 messages take a quarter of a second.
+_RECALL_SECONDS = 5.0
+_HIGH_WATER = 0.8
+# Records that are written to disk at once.
+_PART = 1000
+_SETTLED = frozenset({"_MSG_TIMED_OUT", "_TIMED_OUT", "_TIMED_OUT_QUEUE"})
+
+
+class Lane(enum.Enum):
+    """
+    Whether records go straight into the producer.
+    """
+
+    #: They do.
+    OPEN = "open"
+    #: No more; some are not delivered yet.
+    EMPTYING = "emptying"
+    #: None is left there.
+    SHUT = "shut"
+
+
+class ProducerOutbox(Outbox):
+    """
+    Hands records to the producer in the thread that logs them.
+
+    A record that is one message and finds nothing before it in memory or on
+    disk goes straight into librdkafka's queue, which keeps, orders and
+    repeats.  Where that is not enough (it fills up and there is a disk, a
+    message comes back, a record is several messages, somebody closes) records
+    wait here as for any sink, and a worker sends them when what is in the
+    producer is delivered, or has come back to be in front of them.
+
+    Args:
+        stock: What waits here.
+
+        producer: Where records go.
+
+        writes_ahead: Whether a record is on disk before ``put`` returns; then
+            none goes straight.
+
+        start: Starts the worker, and says whether it could.
+    """
+
+    def __init__(
+        self,
+        stock: Stock,
+        producer: Producer,
+        *,
+        writes_ahead: bool = False,
+        start: Any,
+    ) -> None:
+        self._producer = producer
+        self._goes_straight = not writes_ahead
+        self._recalling = fork_safe_lock()
+        bounds = stock.bounds
+        self._most = bounds.max_queue_records
+        self._nearly = max(1, int(self._most * 0.95))
+        self._high = max(1, int(self._most * _HIGH_WATER))
+        super().__init__(stock, writes_ahead=writes_ahead, start=start)
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._lane = Lane.SHUT
+        #: Records that may still be handed over without counting.
+        self._budget = 0
+        #: The number of the next one, and how many there are.
+        self._number = self._given = 0
+        self._delivered = self._gone = self._recalled = 0
+        self._is_full = self._is_idle = self._is_recall_due = False
+        self._is_polling = False
+        self._seen = 0
+        self._produce: Any = None
+        self._bare: Any = None
+        self._away_since = 0.0
+
+    # --- the callers' side ---
+
+    def put(self, entry: Entry, size: int, levelno: int) -> None:
+        """
+        Take a record; *size* is that of its entry, in bytes.
+        """
+        if self._budget > 0:
+            with self._lock:
+                # again: another thread may have been quicker
+                if self._budget > 0 and self._hand_over(entry):
+                    self._budget -= 1
+                    return
+        elif self._lane is Lane.OPEN:
+            self._take_reports()
+        super().put(entry, size, levelno)
+
+    def _take_reports(self) -> None:
+        """
+        Have librdkafka count out what is delivered, in this thread.
+
+        Its client takes the interpreter's lock anew for each report.  For a
+        thread that has it this costs next to nothing; the worker, beside one
+        that computes, would wait 5 ms for each.
+        """
+        if self._is_polling:  # a signal handler that logs came in between
+            return
+        self._is_polling = True
+        try:
+            self._producer.poll(0)
+        finally:
+            self._is_polling = False
+
+    def _hand_over(self, entry: Entry) -> bool:
+        """
+        Give *entry* to the producer; False if that cannot be.
+        """
+        # += and no call within: a signal handler may log anywhere else
+        self._number += 1
+        number = self._number
+        try:
+            if type(entry) is bytes:
+                self._produce(
+                    self._producer.topic,
+                    entry,
+                    None,
+                    -1,
+                    MethodType(self._bare, number),
+                )
+            elif len(entry) == 1:
+                self._producer.produce(entry[0], number)  # type: ignore[arg-type]
+            else:
+                return False
+        except BufferError:
+            self._is_full = True
+            return False
+        except Exception:  # too large, or fatal: the worker finds out
+            return False
+        self._given += 1
+        self._stock.counts.accepted += 1
+        if self._is_idle:
+            self._is_idle = False
+            self._alarm.ring()
+        return True
+
+    def _put_with_care(self, entry: Entry, size: int, levelno: int) -> bool:
+        if self._lane is Lane.OPEN:
+            self._is_full = False
+            waits = self._in_flight()
+            limit = self._most if levelno >= logging.WARNING else self._nearly
+            if waits < limit and self._hand_over(entry):
+                self._budget = max(0, min(_AT_ONCE, self._nearly - waits - 1))
+                return True
+            is_full = waits >= limit or self._is_full
+            if is_full and not self.has_disk and not self.is_closed:
+                if self._stock.bounds.overflow == "block":
+                    return False
+                self._stock.counts.refuse("queue_full")
+                return True
+            self._shut()
+        return super()._put_with_care(entry, size, levelno)
+
+    def begin(self) -> None:
+        """
+        Have the worker started, if it does not run.
+        """
+        with self._lock:
+            super().begin()
+            if self._lane is Lane.OPEN:
+                self._room = 0  # none may overtake those before it
+
+    # --- the lane ---
+
+    def _shut(self) -> None:
+        """
+        From now on records wait here, behind those in the producer.
+        """
+        if self._lane is Lane.OPEN:
+            self._lane = Lane.EMPTYING
+            self._budget = 0
+            self._is_idle = False
+            self._alarm.ring()
+
+    def _open(self) -> None:
+        self._lane = Lane.OPEN
+        self._room = 0
+        self._is_full = False
+        self._produce, self._bare = self._producer.way(), self._producer.bare
+        self._budget = min(_AT_ONCE, self._nearly)
+
+    def _may_open(self) -> bool:
+        return (
+            self._goes_straight
+            and self._producer.is_open
+            and not (self.is_closed or self._waiters)
+            and self.is_empty
+        )
+
+    def _in_flight(self) -> int:
+        """
+        Records that are in the producer, or came back and were not seen yet.
+
+        librdkafka counts what it has to tell us as well, so that a few may
+        count that are delivered; what was called delivered stays so.
+        """
+        if self._lane is Lane.SHUT:
+            return 0
+        producer = self._producer
+        given = self._given - self._gone
+        waits = len(producer) + len(producer.returned) + self._recalled
+        delivered = given - waits
+        if delivered > self._delivered:
+            self._delivered = delivered
+            self._stock.counts.last_success = time.time()
+            producer.watch.is_well()
+        return given - self._delivered
+
+    # --- the worker's side ---
+
+    def _ready_at(self, now: float) -> float | None:
+        """
+        When the next batch is due: not while older records are on their way.
+        """
+        if self._lane is not Lane.SHUT:
+            self._look(now)
+        if self._lane is Lane.OPEN:
+            return None
+        if self._lane is Lane.EMPTYING:
+            return now + _LOOK_SOON_SECONDS
+        ready_at = super()._ready_at(now)
+        if ready_at is None and self._may_open():
+            self._open()
+        return ready_at
+
+    def _look(self, now: float) -> None:
+        """
+        See what became of the records in the producer.
+        """
+        waits = self._in_flight()
+        self._producer.watch.look(waits)
+        if self._producer.returned:
+            self._take_expired()
+        is_due = bool(self._producer.returned)
+        hurries = self.is_closed or self._is_nudged or bool(self._waiters)
+        is_crowded = self.has_disk and (waits >= self._high or self._is_full)
+        if is_due or is_crowded or hurries:
+            self._shut()
+        if self._lane is not Lane.EMPTYING:
+            return
+        if not waits:
+            self._empty()
+        elif self.is_closed and self.has_disk:
+            is_due = is_due or self._producer.watch.is_away
+        self._is_recall_due = is_due or now >= self.close_by
+
+    def _empty(self) -> None:
+        self._lane = Lane.SHUT
+        self._is_recall_due = False
+        self._tell_waiters()
+
+    def _take_expired(self) -> None:
+        """
+        Count what came back because it is too old; the rest stays.
+        """
+        returned = self._producer.returned
+        kept = []
+        while returned:
+            each = returned.popleft()
+            if each.error.name() in _SETTLED:
+                self._gone += 1
+                self._stock.counts.drop("expired")
+            else:
+                kept.append(each)
+        returned.extendleft(reversed(kept))
+
+    def _rest(self, seconds: float) -> bool:
+        if self._is_recall_due:
+            self._recall()
+            return True
+        if self._lane is Lane.SHUT:
+            return super()._rest(seconds)
+        with self._lock:
+            self._is_idle = self._lane is Lane.OPEN and not len(self._producer)
+        if self._is_idle:
+            return super()._rest(seconds)
+        if self._lane is Lane.EMPTYING:
+            self._producer.flush(_LOOK_SECONDS)
+            self._repeat(self._stock.relieve)
+            return True
+        self._alarm.doze(_LOOK_SECONDS)
+        seen, self._seen = self._seen, self._given
+        if self._seen - seen < _AT_ONCE:  # else those who log take them
+            self._producer.poll(0)
+        return True
+
+    def _recall(self) -> None:
+        """
+        Have what is in the producer come back, to be in front of all else.
+        """
+        with self._recalling:
+            with self._lock:
+                self._shut()
+                if self._lane is Lane.SHUT:
+                    return
+            self._producer.purge(_RECALL_SECONDS)
+            with self._lock:
+                self._take_expired()
+                self._recalled = len(self._producer.returned)
+                returned = self._producer.take_returned()
+                self._in_flight()  # what is delivered by now
+                backlog = self._stock.backlog
+            spool = backlog and backlog.store_before(_parts(returned))
+            with self._lock:
+                if backlog and spool:
+                    backlog.put_before(spool)
+                else:
+                    self._give_back(returned)
+                self._stock.counts.retried += self._recalled
+                self._gone += self._recalled
+                self._recalled = 0
+                self._delivered = self._given - self._gone
+                self._empty()
+
+    def _give_back(self, returned: list[Returned]) -> None:
+        queue, now = self._stock.queue, time.monotonic()
+        queue.items.extendleft(
+            (now - each.seconds, each.entry) for each in reversed(returned)
+        )
+        queue.bytes += sum(size_of(each.entry) for each in returned)
+
+    def release(self) -> None:
+        """
+        The worker ended before its time; the next record starts another.
+        """
+        with self._lock:
+            self._shut()
+            super().release()
+
+    # --- flush and close ---
+
+    def flush(self, deadline: float) -> bool:
+        """
+        Wait until what was put before is sent, dropped, or safe on disk.
+
+        Returns:
+            Whether it is; False if the deadline passed before.
+        """
+        with self._lock:
+            self._shut()
+        return super().flush(deadline)
+
+    def _is_settled(self, mark: Mark) -> bool:
+        with self._lock:
+            is_through = self._lane is Lane.SHUT and super()._is_settled(mark)
+            return self._is_over or is_through
+
+    def _is_away(self, failures: int) -> bool:
+        return self._producer.watch.is_away or super()._is_away(failures)
+
+    def _secure(self, mark: Mark) -> bool:
+        if self.has_disk:
+            self._recall()
+        with self._lock:
+            is_through = self._lane is Lane.SHUT
+        return super()._secure(mark) and is_through
+
+    def close(self) -> None:
+        """
+        Take no more records; the worker ends when what it has is sent.
+        """
+        with self._lock:
+            self._shut()
+            super().close()
+
+    def finish(self) -> int:
+        """
+        Settle what was not sent: to disk if there is one, or lost.
+
+        Returns:
+            How many records are lost.
+        """
+        # within ``take`` the lock is held, and nothing is left there
+        if self._lane is not Lane.SHUT:
+            self._recall()
+        return super().finish()
+
+    # --- numbers ---
+
+    @property
+    def is_empty(self) -> bool:
+        """
+        Whether nothing waits for the worker.
+        """
+        with self._lock:
+            return not self._in_flight() and super().is_empty
+
+    def stats(self) -> DeliveryStats:
+        """
+        The counts at this instant.
+        """
+        with self._lock:
+            in_flight = self._in_flight()
+            found = self._stock.stats()
+            return dataclasses.replace(
+                found,
+                sent=found.sent + self._delivered,
+                in_flight=found.in_flight + in_flight,
+            )
+
+
+def _parts(returned: list[Returned]) -> Iterator[list[Entry]]:
+    for start in range(0, len(returned), _PART):
+        yield [each.entry for each in returned[start : start + _PART]]
