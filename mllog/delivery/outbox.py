@@ -256,8 +256,7 @@ class Outbox:
         """
         until = time.monotonic() + seconds
         while True:
-            self._repeat(self._expire)
-            self._repeat(self._stock.relieve)
+            self.tend()
             with self._lock:
                 now = time.monotonic()
                 if now >= until or self._is_nudged:
@@ -266,6 +265,13 @@ class Outbox:
                 if not self._admission.writes_ahead:
                     self._alarm.set(*self._stock.high_water)
             self._rest(min(until - now, 1.0))
+
+    def tend(self) -> None:
+        """
+        Keep the queue in bounds while its worker cannot send.
+        """
+        self._repeat(self._expire)
+        self._repeat(self._stock.relieve)
 
     def _expire(self) -> int:
         expired = self._stock.expire(time.monotonic())

@@ -290,6 +290,12 @@ class Worker:
                 return
             self._outbox.pause(left)
 
+    def tend(self) -> None:
+        """
+        See to what waits, while a batch is long on its way.
+        """
+        self._outbox.tend()
+
     @property
     def is_safe(self) -> bool:
         """

@@ -112,14 +112,18 @@ class KafkaError(Exception):
                 f"{where}: {type(error).__name__}: {error}",
                 Verdict(Fault.TRANSIENT),
             )
-        name, said = error.name(), f"{error.str()} ({error.name()})"
+        said = f"{error.str()}: {why}" if why else error.str()
+        found = cls.named(error.name(), said, where)
+        found.is_fatal = error.fatal() or error.name() == "_FATAL"
+        return found
+
+    @classmethod
+    def named(cls, name: str, said: str, where: str) -> KafkaError:
+        """
+        An error of which only the *name* and a text are known.
+        """
         fix = f"\n  fix: {_FIXES[name]}" if name in _FIXES else ""
-        because = f": {why}" if why else ""
-        return cls(
-            f"{where}: {said}{because}{fix}",
-            Verdict(fault_of(name)),
-            is_fatal=error.fatal(),
-        )
+        return cls(f"{where}: {said} ({name}){fix}", Verdict(fault_of(name)))
 
 
 def fault_of(name: str) -> Fault:

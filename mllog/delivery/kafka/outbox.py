@@ -26,7 +26,7 @@ _LOOK_SECONDS = 0.05
 _LOOK_SOON_SECONDS = 0.01
 # Records that log calls hand over before one of them takes the reports.
 _AT_ONCE = 100
-# The reports of 100 000 messages take a quarter of a second.
+# How long somebody waits while another one has them come back.
 _RECALL_SECONDS = 5.0
 _HIGH_WATER = 0.8
 # Records that are written to disk at once.
@@ -169,18 +169,43 @@ class ProducerOutbox(Outbox):
         if self._lane is Lane.OPEN:
             self._is_full = False
             waits = self._in_flight()
-            limit = self._most if levelno >= logging.WARNING else self._nearly
+            limit = self._limit(levelno)
             if waits < limit and self._hand_over(entry):
                 self._budget = max(0, min(_AT_ONCE, self._nearly - waits - 1))
                 return True
             is_full = waits >= limit or self._is_full
-            if is_full and not self.has_disk and not self.is_closed:
-                if self._stock.bounds.overflow == "block":
-                    return False
-                self._stock.counts.refuse("queue_full")
-                return True
+            if is_full and not self.has_disk:
+                return self._refused()
             self._shut()
+        if self._lane is Lane.EMPTYING and not self._has_room(size, levelno):
+            return self._refused()
         return super()._put_with_care(entry, size, levelno)
+
+    def _limit(self, levelno: int) -> int:
+        return self._most if levelno >= logging.WARNING else self._nearly
+
+    def _has_room(self, size: int, levelno: int) -> bool:
+        """
+        Whether one more may wait here, beside those in the producer.
+        """
+        if self.has_disk:  # each has its own half of the room
+            return True
+        queue, in_flight = self._stock.queue, self._in_flight()
+        waits = len(queue)
+        in_bytes = queue.bytes * (1 + in_flight / waits) if waits else 0
+        return (
+            waits + in_flight < self._limit(levelno)
+            and in_bytes + size <= self._stock.bounds.max_queue_bytes
+        )
+
+    def _refused(self) -> bool:
+        """
+        Drop a record; or not yet, where its caller shall wait for room.
+        """
+        if self._stock.bounds.overflow == "block" and not self.is_closed:
+            return False
+        self._stock.counts.refuse("queue_full")
+        return True
 
     def begin(self) -> None:
         """
@@ -188,7 +213,7 @@ class ProducerOutbox(Outbox):
         """
         with self._lock:
             super().begin()
-            if self._lane is Lane.OPEN:
+            if self._lane is not Lane.SHUT:
                 self._room = 0  # none may overtake those before it
 
     # --- the lane ---
@@ -265,8 +290,11 @@ class ProducerOutbox(Outbox):
         is_due = bool(self._producer.returned)
         hurries = self.is_closed or self._is_nudged or bool(self._waiters)
         is_crowded = self.has_disk and (waits >= self._high or self._is_full)
-        if is_due or is_crowded or hurries:
+        is_behind = self._stock.is_on_disk  # what a dead process left
+        if is_due or is_crowded or hurries or is_behind:
             self._shut()
+        elif self._lane is Lane.EMPTYING and not self._stock.queue:
+            self._open()  # a flush gave up, and nothing came behind
         if self._lane is not Lane.EMPTYING:
             return
         if not waits:
@@ -278,6 +306,8 @@ class ProducerOutbox(Outbox):
     def _empty(self) -> None:
         self._lane = Lane.SHUT
         self._is_recall_due = False
+        # it would keep the client, and its threads, after a close
+        self._produce = self._bare = None
         self._tell_waiters()
 
     def _take_expired(self) -> None:
@@ -302,12 +332,12 @@ class ProducerOutbox(Outbox):
         if self._lane is Lane.SHUT:
             return super()._rest(seconds)
         with self._lock:
-            self._is_idle = self._lane is Lane.OPEN and not len(self._producer)
+            self._is_idle = self._lane is Lane.OPEN and not self._in_flight()
         if self._is_idle:
             return super()._rest(seconds)
         if self._lane is Lane.EMPTYING:
             self._producer.flush(_LOOK_SECONDS)
-            self._repeat(self._stock.relieve)
+            self.tend()
             return True
         self._alarm.doze(_LOOK_SECONDS)
         seen, self._seen = self._seen, self._given
@@ -319,29 +349,38 @@ class ProducerOutbox(Outbox):
         """
         Have what is in the producer come back, to be in front of all else.
         """
-        with self._recalling:
-            with self._lock:
-                self._shut()
-                if self._lane is Lane.SHUT:
-                    return
-            self._producer.purge(_RECALL_SECONDS)
-            with self._lock:
-                self._take_expired()
-                self._recalled = len(self._producer.returned)
-                returned = self._producer.take_returned()
-                self._in_flight()  # what is delivered by now
-                backlog = self._stock.backlog
-            spool = backlog and backlog.store_before(_parts(returned))
-            with self._lock:
-                if backlog and spool:
-                    backlog.put_before(spool)
-                else:
-                    self._give_back(returned)
-                self._stock.counts.retried += self._recalled
-                self._gone += self._recalled
-                self._recalled = 0
-                self._delivered = self._given - self._gone
-                self._empty()
+        if not self._recalling.acquire(timeout=_RECALL_SECONDS):
+            return  # somebody else does it, and needs the lock that we have
+        try:
+            self._call_back()
+        finally:
+            self._recalling.release()
+
+    def _call_back(self) -> None:
+        with self._lock:
+            self._shut()
+            if self._lane is Lane.SHUT:
+                return
+        self._producer.purge()
+        with self._lock:
+            self._take_expired()
+            self._recalled = len(self._producer.returned)
+            returned = self._producer.take_returned()
+            self._in_flight()  # what is delivered by now
+            backlog = self._stock.backlog
+        spool = backlog and backlog.store_before(_parts(returned))
+        with self._lock:
+            if backlog and spool:
+                backlog.put_before(spool)
+            else:
+                self._give_back(returned)
+            self._stock.counts.retried += self._recalled
+            self._gone += self._recalled
+            self._recalled = 0
+            self._delivered = self._given - self._gone
+            self._empty()
+            if self._is_over:
+                super().finish()
 
     def _give_back(self, returned: list[Returned]) -> None:
         queue, now = self._stock.queue, time.monotonic()

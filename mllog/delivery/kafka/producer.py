@@ -4,6 +4,7 @@ A producer of librdkafka: what it is given, and what it gives back.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import MethodType
@@ -20,6 +21,14 @@ __all__ = ["Producer", "Returned"]
 # Producers of a parent process: to destroy one in a child waits for its
 # threads, which do not exist there.
 _leaked: list[Any] = []
+# The reports of 100 000 messages take a quarter of a second.
+_PURGES = 5
+_PURGE_SECONDS = 1.0
+
+
+# Of what librdkafka logs, what matters comes as an error as well.
+_SILENT = logging.Logger("librdkafka")  # noqa: LOG001 - in no hierarchy
+_SILENT.addHandler(logging.NullHandler())
 
 
 class Returned(NamedTuple):
@@ -125,7 +134,9 @@ class Producer:
 
     def _client(self, config: Mapping[str, Any]) -> Any:
         try:
-            return self._kafka.Producer({**config, "error_cb": self._heard})
+            return self._kafka.Producer(
+                {**config, "error_cb": self._heard, "logger": _SILENT}
+            )
         except self._kafka.KafkaException as exc:
             error = exc.args[0]
             said = error.str() if hasattr(error, "str") else str(error)
@@ -209,24 +220,18 @@ class Producer:
         made = self._made
         return 0 if made is None else int(made.flush(max(seconds, 0.0)))
 
-    def purge(self, seconds: float, *, patience: float = 0.0) -> None:
+    def purge(self) -> None:
         """
         Have all that is not delivered come back.
 
         What is on its way to a broker may have arrived.
-
-        Args:
-            seconds: How long the reports may take.
-
-            patience: How long to wait before for what is on its way.
         """
         made = self._made
-        if made is None:
-            return
-        made.purge(in_queue=True, in_flight=False)
-        if made.flush(patience):
+        for _ in range(_PURGES):
+            if made is None or not len(made):
+                return
             made.purge()
-            made.flush(seconds)
+            made.flush(_PURGE_SECONDS)
 
     # --- reports, in the thread that polls ---
 

@@ -4,6 +4,8 @@ A schema registry: the number that stands before each Avro value.
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +26,7 @@ _KNOWN = (
     "ca_file",
     "auto_register",
 )
+_URL = re.compile(r"https?://[^@/\s]+(/[^@\s]*)?")
 _AVRO = "application/vnd.apache.avro"
 _MAGIC = b"\0"
 _ID_BYTES = 4
@@ -73,9 +76,16 @@ class Registry:
             "confluent_kafka.schema_registry", "schema-registry"
         )
         text = options.text("url", url)
-        if not text.startswith(("http://", "https://")):
+        if not _URL.fullmatch(text):
+            # not shown: people write passwords into addresses
             raise ConfigError(
-                shown("url", url), expected='"https://host:8081"'
+                "url of schema_registry",
+                expected='"https://host:8081"; username and password are'
+                " options of their own",
+            )
+        if bool(username) != bool(password):
+            raise ConfigError(
+                "schema_registry: username and password belong together"
             )
         self.url = text.rstrip("/")
         self.subject = options.text("subject", subject)
@@ -84,7 +94,12 @@ class Registry:
         if username:
             self._config["basic.auth.user.info"] = f"{username}:{password}"
         if ca_file:
-            self._config["ssl.ca.location"] = ca_file
+            if not os.access(ca_file, os.R_OK):
+                raise ConfigError(
+                    shown("ca_file", ca_file),
+                    expected="a PEM file that may be read",
+                )
+            self._config["ssl.ca.location"] = os.fspath(ca_file)
         #: From the content type of events to the text of their schema.
         self.schemas: Mapping[str, str] = {}
         self._found: dict[str, bytes] = {}
@@ -105,7 +120,8 @@ class Registry:
         found = options.mapping("schema_registry", given)
         if not found:
             return None
-        options.refuse_unknown(found, _KNOWN)
+        # without their values, one of which may be a password
+        options.refuse_unknown(dict.fromkeys(found, "…"), _KNOWN)
         if not found.get("url"):
             raise ConfigError(
                 f"{shown('schema_registry', sorted(found))} without a url",

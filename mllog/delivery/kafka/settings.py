@@ -5,6 +5,7 @@ The settings of a producer: what the handler's options mean to librdkafka.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = ["COMPRESSIONS", "Settings"]
 
 COMPRESSIONS = ("lz4", "zstd", "gzip", "snappy", "none")
 
+_SERVER = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):([0-9]{1,5})")
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_SSL")
 _WITH_PASSWORD = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 # librdkafka's longest message has its own overhead beside the value.
@@ -61,6 +63,14 @@ _NOT_TO_BE_SET = {
     "ssl.certificate.location": "use cert_file",
     "ssl.key.location": "use key_file",
     "ssl.key.password": "use key_password",
+    "plugin.library.paths": "it would run code",
+    "sasl.kerberos.kinit.cmd": "it would run code",
+    "ssl.engine.location": "it would run code",
+    "ssl.providers": "it would run code",
+    "enable.ssl.certificate.verification": "whoever answers would pass for a"
+    " broker",
+    "ssl.endpoint.identification.algorithm": "whoever answers would pass for"
+    " a broker",
     "on_delivery": "it is how the handler counts",
     "dr_cb": "it is how the handler counts",
     "dr_msg_cb": "it is how the handler counts",
@@ -151,9 +161,9 @@ class Settings:
             "delivery.report.only.error": True,
             "linger.ms": bounds.linger_seconds * 1000,
             "queue.buffering.max.messages": bounds.max_queue_records,
-            "queue.buffering.max.kbytes": max(
-                1, bounds.max_queue_bytes // 1024
-            ),
+            # one record may be as large as the queue
+            "queue.buffering.max.kbytes": 1
+            + max(bounds.max_queue_bytes, bounds.max_record_bytes) // 1024,
             "message.max.bytes": max(
                 10**6, bounds.max_record_bytes + _OVERHEAD_BYTES
             ),
@@ -162,7 +172,8 @@ class Settings:
         }
         # no batch may be longer than a message may be
         found["batch.size"] = min(
-            int(found["batch.size"]), found["message.max.bytes"]
+            options.integer("batch.size", found["batch.size"], minimum=1),
+            found["message.max.bytes"],
         )
         return found
 
@@ -186,13 +197,14 @@ def _servers(given: Any) -> str:
             " MLLOG_KAFKA_BOOTSTRAP_SERVERS for a preset",
         )
     servers = options.names("bootstrap_servers", given)
-    for server in servers:
-        host, _, port = server.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    for number, server in enumerate(servers, 1):
+        match = _SERVER.fullmatch(server)
+        if not match or not 0 < int(match[1]) < 65536:
+            # not shown: people write passwords into addresses
             raise ConfigError(
-                shown("bootstrap_servers", given),
-                expected='"host:9092" each',
-                fix=f'write "{server}:9092"' if ":" not in server else "",
+                f"bootstrap_servers: number {number} is no address",
+                expected='"host:9092" each, with commas between them',
+                fix='write "host:port", without a scheme, a name or a path',
             )
     return ",".join(servers)
 
@@ -291,13 +303,13 @@ def _further(given: Any) -> dict[str, Any]:
         why = _NOT_TO_BE_SET.get(name)
         if why:
             raise ConfigError(
-                f"producer_config sets {shown(name, value)}",
+                f"producer_config sets {name}",
                 expected="settings that the handler does not make itself",
                 fix=why if why.startswith("use ") else f"leave it out: {why}",
             )
         if not isinstance(value, (str, int, float)):
             raise ConfigError(
-                f"producer_config sets {shown(name, value)}",
+                f"producer_config sets {name} to {type(value).__name__}",
                 expected="text, a number, true or false",
             )
     return found

@@ -4,8 +4,8 @@ Batches into a topic: produced together, and done when all are reported.
 
 from __future__ import annotations
 
+import operator
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +23,6 @@ __all__ = ["KafkaTransport"]
 _SLICE_SECONDS = 0.25
 # Before the end, for what is given up to be settled by the worker itself.
 _SETTLING_SECONDS = 0.3
-_PURGE_SECONDS = 5.0
 
 
 class KafkaTransport:
@@ -67,8 +66,10 @@ class KafkaTransport:
         """
         Another batch comes.
         """
-        # by identity: a batch keeps its messages as long as it lives
-        self._delivered: Counter[int] = Counter()
+        self._batch: list[Message] = []
+        self._delivered: set[int] = set()
+        # the place of the first that is not delivered
+        self._first = 0
 
     def open(self, deadline: float) -> None:
         """
@@ -93,17 +94,20 @@ class KafkaTransport:
         """
         if self._producer.registry is not None:
             self._producer.registry.look_up(deadline)
-        places = self._places(events)
-        failed = self._produced(events, places, deadline)
-        self._wait(deadline)
+        start = self._start_of(events)
+        wanted = range(start, start + len(events))
+        failed = self._produced(
+            [n for n in wanted if n not in self._delivered]
+        )
+        self._wait()
         for each in self._producer.take_returned():
             failed.setdefault(each.number, self._fault(each))
-        arrived = [place for place in places if place not in failed]
-        if arrived:
+        self._delivered.update(n for n in wanted if n not in failed)
+        self._first = min(failed, default=wanted.stop)
+        if self._first > start:
             self._producer.watch.is_well()
         if failed:
-            self._delivered.update(id(events[place]) for place in arrived)
-            self._raise(failed)
+            self._raise(failed, start)
 
     def close(self, deadline: float) -> None:  # noqa: ARG002 - nothing waits
         """
@@ -121,50 +125,46 @@ class KafkaTransport:
 
     # --- a batch ---
 
-    def _places(self, events: Sequence[Message]) -> list[int]:
+    def _start_of(self, events: Sequence[Message]) -> int:
         """
-        Which of *events* no earlier attempt delivered.
-        """
-        if not self._delivered:
-            return list(range(len(events)))
-        delivered, places = self._delivered.copy(), []
-        for place, event in enumerate(events):
-            if delivered[id(event)] > 0:
-                delivered[id(event)] -= 1
-            else:
-                places.append(place)
-        return places
+        The place in the batch where *events*, which are a part of it, begin.
 
-    def _produced(
-        self, events: Sequence[Message], places: list[int], deadline: float
-    ) -> dict[int, KafkaError]:
+        It is not behind the first that is not delivered, and before that only
+        where a record has more events.
         """
-        Hand over *events*; gives those that were refused at once.
+        for start in range(self._first, -1, -1):
+            part = self._batch[start : start + len(events)]
+            if part and _are_same(part, events):
+                return start
+        self.begin()
+        self._batch = list(events)
+        return 0
+
+    def _produced(self, places: Sequence[int]) -> dict[int, KafkaError]:
+        """
+        Hand over what is at *places*; gives those that were refused at once.
         """
         failed: dict[int, KafkaError] = {}
-        for place in places:
-            fault = self._produce(events[place], place, deadline)
+        for index, place in enumerate(places):
+            fault = self._produce(place)
             if fault is None:
                 continue
             failed[place] = fault
             if fault.verdict.fault is not Fault.POISON:
                 # none of those behind it is handed over either
-                rest = places[places.index(place) :]
-                return failed | dict.fromkeys(rest, fault)
+                return failed | dict.fromkeys(places[index:], fault)
         return failed
 
-    def _produce(
-        self, event: Message, number: int, deadline: float
-    ) -> KafkaError | None:
+    def _produce(self, place: int) -> KafkaError | None:
         """
         Hand over one message; gives why it is not taken.
         """
         while True:
             try:
-                self._producer.produce(event, number)
+                self._producer.produce(self._batch[place], place)
             except BufferError:
-                if time.monotonic() < self._end(deadline):
-                    self._producer.flush(_SLICE_SECONDS)
+                if not self._is_over():
+                    self._look()
                     continue
                 why = f"{self._where}: no room in librdkafka's queue"
                 return KafkaError(why, Verdict(Fault.TRANSIENT))
@@ -172,26 +172,38 @@ class KafkaTransport:
                 return KafkaError.of(exc, self._where)
             return None
 
-    def _wait(self, deadline: float) -> None:
+    def _wait(self) -> None:
         """
         Wait until all is reported; what is not at the end comes back.
+
+        However long that takes: what is on its way may have arrived, and only
+        librdkafka can repeat it without doubling it.
         """
-        while left := self._producer.flush(_SLICE_SECONDS):
-            self._producer.watch.look(left)
-            if time.monotonic() >= self._end(deadline):
-                self._producer.purge(_PURGE_SECONDS)
+        while self._look():
+            if self._is_over():
+                self._producer.purge()
                 return
 
-    def _end(self, deadline: float) -> float:
+    def _look(self) -> int:
         """
-        When it gives up: by then, or now if nobody has to wait any more.
+        Take reports for a moment, and see to the rest meanwhile.
+        """
+        left = self._producer.flush(_SLICE_SECONDS)
+        self._producer.watch.look(left)
+        if left and self.worker is not None:
+            self.worker.tend()
+        return left
+
+    def _is_over(self) -> bool:
+        """
+        Whether to give up: the worker has to end, or nobody has to wait.
         """
         worker = self.worker
         if worker is None:
-            return deadline
+            return False
         if worker.is_safe and self._producer.watch.is_away:
-            return 0.0
-        return min(deadline, worker.close_by - _SETTLING_SECONDS)
+            return True
+        return time.monotonic() >= worker.close_by - _SETTLING_SECONDS
 
     # --- what went wrong ---
 
@@ -204,14 +216,16 @@ class KafkaTransport:
             returned.error, self._where, self._producer.watch.trouble
         )
 
-    def _raise(self, failed: Mapping[int, KafkaError]) -> None:
-        first = min(failed)
-        fault = failed[first]
+    def _raise(self, failed: Mapping[int, KafkaError], start: int) -> None:
+        fault = failed[self._first]
         if any(each.is_fatal for each in failed.values()):
-            self._producer.purge(_PURGE_SECONDS)
             self._producer.close()
         if fault.verdict.fault is Fault.AUTH:
             self._is_made = False  # somebody may have deleted the topic
-        if first:
-            raise PartlySentError(first) from fault
+        if self._first > start:
+            raise PartlySentError(self._first - start) from fault
         raise fault
+
+
+def _are_same(some: Sequence[Message], others: Sequence[Message]) -> bool:
+    return len(some) == len(others) and all(map(operator.is_, some, others))

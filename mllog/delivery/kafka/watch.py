@@ -41,6 +41,7 @@ class Watch:
         self.trouble = ""
         #: Whether none of them can be, as far as is known.
         self.is_away = False
+        self._error: KafkaError | None = None
         self._left = 0
         self._since = 0.0
 
@@ -51,13 +52,14 @@ class Watch:
         if name in _AWAY:
             self.is_away = True
         if name != _ALL_DOWN:
-            self.trouble = f"{text} ({name})"
+            self.trouble = text
+            self._error = KafkaError.named(name, text, self._where)
 
     def is_well(self) -> None:
         """
         Something was delivered.
         """
-        self.trouble, self.is_away = "", False
+        self.trouble, self.is_away, self._error = "", False, None
 
     def look(self, left: int) -> None:
         """
@@ -81,13 +83,11 @@ class Watch:
         self._left = left
 
     def _tell(self) -> None:
-        if self.outage is None:
-            return
-        why = self.trouble or "no broker answers"
-        verdict = Verdict(Fault.TRANSIENT)
-        self.outage.goes_on(
-            KafkaError(f"{self._where}: {why}", verdict), verdict
-        )
+        if self.outage is not None:
+            error = self._error or KafkaError(
+                f"{self._where}: no broker answers", Verdict(Fault.TRANSIENT)
+            )
+            self.outage.goes_on(error, error.verdict)
 
 
 _ALL_DOWN = "_ALL_BROKERS_DOWN"
