@@ -99,7 +99,6 @@ class ProducerOutbox(Outbox):
         self._seen = 0
         self._produce: Any = None
         self._bare: Any = None
-        self._away_since = 0.0
 
     # --- the callers' side ---
 
@@ -287,11 +286,11 @@ class ProducerOutbox(Outbox):
         self._producer.watch.look(waits)
         if self._producer.returned:
             self._take_expired()
-        is_due = bool(self._producer.returned)
-        hurries = self.is_closed or self._is_nudged or bool(self._waiters)
+        returned = bool(self._producer.returned)
+        hurries = self.is_closed or bool(self._waiters)
         is_crowded = self.has_disk and (waits >= self._high or self._is_full)
         is_behind = self._stock.is_on_disk  # what a dead process left
-        if is_due or is_crowded or hurries or is_behind:
+        if returned or is_crowded or hurries or is_behind:
             self._shut()
         elif self._lane is Lane.EMPTYING and not self._stock.queue:
             self._open()  # a flush gave up, and nothing came behind
@@ -299,7 +298,10 @@ class ProducerOutbox(Outbox):
             return
         if not waits:
             self._empty()
-        elif self.is_closed and self.has_disk:
+            return
+        # its neighbours are let through: to have them back may double them
+        is_due = returned and not len(self._producer)
+        if self.is_closed and self.has_disk:
             is_due = is_due or self._producer.watch.is_away
         self._is_recall_due = is_due or now >= self.close_by
 

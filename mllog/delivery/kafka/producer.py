@@ -211,14 +211,17 @@ class Producer:
         """
         made = self._made  # somebody may close it meanwhile
         if made is not None:
-            made.poll(seconds)
+            self._safely(made.poll, seconds)
 
     def flush(self, seconds: float) -> int:
         """
         Send without waiting for more, up to *seconds*; gives what is left.
         """
         made = self._made
-        return 0 if made is None else int(made.flush(max(seconds, 0.0)))
+        if made is None:
+            return 0
+        self._safely(made.flush, max(seconds, 0.0))
+        return len(made)
 
     def purge(self) -> None:
         """
@@ -230,8 +233,19 @@ class Producer:
         for _ in range(_PURGES):
             if made is None or not len(made):
                 return
-            made.purge()
-            made.flush(_PURGE_SECONDS)
+            self._safely(made.purge)
+            self._safely(made.flush, _PURGE_SECONDS)
+
+    def _safely(self, call: Callable[..., Any], *arguments: float) -> None:
+        """
+        Take reports by *call*, which raises once where all is lost.
+
+        From then on each message comes back, and none is taken.
+        """
+        try:
+            call(*arguments)
+        except self._kafka.KafkaException as exc:
+            self._heard(exc.args[0])
 
     # --- reports, in the thread that polls ---
 
