@@ -5,18 +5,16 @@ An outbox whose queue is librdkafka's, as long as all goes well.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import logging
 import time
-from collections.abc import Iterator
-from types import MethodType
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from ...accounting import DeliveryStats
 from ...events import Entry, size_of
 from ...forking import fork_safe_lock
 from ..outbox import Outbox
 from ..stock import Mark, Stock
+from .lane import Lane, Way
 from .producer import Producer, Returned
 
 __all__ = ["ProducerOutbox"]
@@ -31,20 +29,6 @@ _RECALL_SECONDS = 5.0
 _HIGH_WATER = 0.8
 # Records that are written to disk at once.
 _PART = 1000
-_SETTLED = frozenset({"_MSG_TIMED_OUT", "_TIMED_OUT", "_TIMED_OUT_QUEUE"})
-
-
-class Lane(enum.Enum):
-    """
-    Whether records go straight into the producer.
-    """
-
-    #: They do.
-    OPEN = "open"
-    #: No more; some are not delivered yet.
-    EMPTYING = "emptying"
-    #: None is left there.
-    SHUT = "shut"
 
 
 class ProducerOutbox(Outbox):
@@ -75,7 +59,7 @@ class ProducerOutbox(Outbox):
         producer: Producer,
         *,
         writes_ahead: bool = False,
-        start: Any,
+        start: Callable[[], bool],
     ) -> None:
         self._producer = producer
         self._goes_straight = not writes_ahead
@@ -88,17 +72,10 @@ class ProducerOutbox(Outbox):
 
     def _reset(self) -> None:
         super()._reset()
-        self._lane = Lane.SHUT
-        #: Records that may still be handed over without counting.
-        self._budget = 0
-        #: The number of the next one, and how many there are.
-        self._number = self._given = 0
-        self._delivered = self._gone = self._recalled = 0
-        self._is_full = self._is_idle = self._is_recall_due = False
-        self._is_polling = False
-        self._seen = 0
-        self._produce: Any = None
-        self._bare: Any = None
+        self._lane = Lane(self._producer)
+        self._is_polling = self._is_recall_due = False
+        # of the lane's numbers, at the last look
+        self._seen = self._delivered = 0
 
     # --- the callers' side ---
 
@@ -106,15 +83,26 @@ class ProducerOutbox(Outbox):
         """
         Take a record; *size* is that of its entry, in bytes.
         """
-        if self._budget > 0:
+        lane = self._lane
+        if lane.budget > 0:
             with self._lock:
                 # again: another thread may have been quicker
-                if self._budget > 0 and self._hand_over(entry):
-                    self._budget -= 1
+                if lane.budget > 0 and lane.hand_over(entry):
+                    lane.budget -= 1
+                    self._note()
                     return
-        elif self._lane is Lane.OPEN:
+        elif lane.way is Way.OPEN:
             self._take_reports()
         super().put(entry, size, levelno)
+
+    def _note(self) -> None:
+        """
+        One more is in the producer.
+        """
+        self._stock.counts.accepted += 1
+        if self._lane.is_idle:
+            self._lane.is_idle = False
+            self._alarm.ring()
 
     def _take_reports(self) -> None:
         """
@@ -132,51 +120,19 @@ class ProducerOutbox(Outbox):
         finally:
             self._is_polling = False
 
-    def _hand_over(self, entry: Entry) -> bool:
-        """
-        Give *entry* to the producer; False if that cannot be.
-        """
-        # += and no call within: a signal handler may log anywhere else
-        self._number += 1
-        number = self._number
-        try:
-            if type(entry) is bytes:
-                self._produce(
-                    self._producer.topic,
-                    entry,
-                    None,
-                    -1,
-                    MethodType(self._bare, number),
-                )
-            elif len(entry) == 1:
-                self._producer.produce(entry[0], number)  # type: ignore[arg-type]
-            else:
-                return False
-        except BufferError:
-            self._is_full = True
-            return False
-        except Exception:  # too large, or fatal: the worker finds out
-            return False
-        self._given += 1
-        self._stock.counts.accepted += 1
-        if self._is_idle:
-            self._is_idle = False
-            self._alarm.ring()
-        return True
-
     def _put_with_care(self, entry: Entry, size: int, levelno: int) -> bool:
-        if self._lane is Lane.OPEN:
-            self._is_full = False
-            waits = self._in_flight()
-            limit = self._limit(levelno)
-            if waits < limit and self._hand_over(entry):
-                self._budget = max(0, min(_AT_ONCE, self._nearly - waits - 1))
+        lane = self._lane
+        if lane.way is Way.OPEN:
+            lane.is_full = False
+            waits, limit = lane.waits(), self._limit(levelno)
+            if waits < limit and lane.hand_over(entry):
+                lane.budget = max(0, min(_AT_ONCE, self._nearly - waits - 1))
+                self._note()
                 return True
-            is_full = waits >= limit or self._is_full
-            if is_full and not self.has_disk:
+            if (waits >= limit or lane.is_full) and not self.has_disk:
                 return self._refused()
             self._shut()
-        if self._lane is Lane.EMPTYING and not self._has_room(size, levelno):
+        if lane.way is Way.EMPTYING and not self._has_room(size, levelno):
             return self._refused()
         return super()._put_with_care(entry, size, levelno)
 
@@ -189,7 +145,7 @@ class ProducerOutbox(Outbox):
         """
         if self.has_disk:  # each has its own half of the room
             return True
-        queue, in_flight = self._stock.queue, self._in_flight()
+        queue, in_flight = self._stock.queue, self._lane.waits()
         waits = len(queue)
         in_bytes = queue.bytes * (1 + in_flight / waits) if waits else 0
         return (
@@ -212,7 +168,7 @@ class ProducerOutbox(Outbox):
         """
         with self._lock:
             super().begin()
-            if self._lane is not Lane.SHUT:
+            if self._lane.way is not Way.SHUT:
                 self._room = 0  # none may overtake those before it
 
     # --- the lane ---
@@ -221,18 +177,13 @@ class ProducerOutbox(Outbox):
         """
         From now on records wait here, behind those in the producer.
         """
-        if self._lane is Lane.OPEN:
-            self._lane = Lane.EMPTYING
-            self._budget = 0
-            self._is_idle = False
+        if self._lane.shut():
             self._alarm.ring()
 
     def _open(self) -> None:
-        self._lane = Lane.OPEN
         self._room = 0
-        self._is_full = False
-        self._produce, self._bare = self._producer.way(), self._producer.bare
-        self._budget = min(_AT_ONCE, self._nearly)
+        self._lane.open()
+        self._lane.budget = min(_AT_ONCE, self._nearly)
 
     def _may_open(self) -> bool:
         return (
@@ -242,24 +193,10 @@ class ProducerOutbox(Outbox):
             and self.is_empty
         )
 
-    def _in_flight(self) -> int:
-        """
-        Records that are in the producer, or came back and were not seen yet.
-
-        librdkafka counts what it has to tell us as well, so that a few may
-        count that are delivered; what was called delivered stays so.
-        """
-        if self._lane is Lane.SHUT:
-            return 0
-        producer = self._producer
-        given = self._given - self._gone
-        waits = len(producer) + len(producer.returned) + self._recalled
-        delivered = given - waits
-        if delivered > self._delivered:
-            self._delivered = delivered
-            self._stock.counts.last_success = time.time()
-            producer.watch.is_well()
-        return given - self._delivered
+    def _empty(self) -> None:
+        self._lane.empty()
+        self._is_recall_due = False
+        self._tell_waiters()
 
     # --- the worker's side ---
 
@@ -267,11 +204,12 @@ class ProducerOutbox(Outbox):
         """
         When the next batch is due: not while older records are on their way.
         """
-        if self._lane is not Lane.SHUT:
+        lane = self._lane
+        if lane.way is not Way.SHUT:
             self._look(now)
-        if self._lane is Lane.OPEN:
+        if lane.way is Way.OPEN:
             return None
-        if self._lane is Lane.EMPTYING:
+        if lane.way is Way.EMPTYING:
             return now + _LOOK_SOON_SECONDS
         ready_at = super()._ready_at(now)
         if ready_at is None and self._may_open():
@@ -282,67 +220,51 @@ class ProducerOutbox(Outbox):
         """
         See what became of the records in the producer.
         """
-        waits = self._in_flight()
-        self._producer.watch.look(waits)
-        if self._producer.returned:
-            self._take_expired()
-        returned = bool(self._producer.returned)
+        lane, producer = self._lane, self._producer
+        waits = lane.waits()
+        if lane.delivered > self._delivered:
+            self._delivered = lane.delivered
+            self._stock.counts.last_success = time.time()
+            producer.watch.is_well()
+        producer.watch.look(waits)
+        if producer.returned:
+            self._stock.counts.drop("expired", lane.take_expired())
+        returned = bool(producer.returned)
         hurries = self.is_closed or bool(self._waiters)
-        is_crowded = self.has_disk and (waits >= self._high or self._is_full)
+        is_crowded = self.has_disk and (waits >= self._high or lane.is_full)
         is_behind = self._stock.is_on_disk  # what a dead process left
         if returned or is_crowded or hurries or is_behind:
             self._shut()
-        elif self._lane is Lane.EMPTYING and not self._stock.queue:
+        elif lane.way is Way.EMPTYING and not self._stock.queue:
             self._open()  # a flush gave up, and nothing came behind
-        if self._lane is not Lane.EMPTYING:
+        if lane.way is not Way.EMPTYING:
             return
         if not waits:
             self._empty()
             return
         # its neighbours are let through: to have them back may double them
-        is_due = returned and not len(self._producer)
+        is_due = returned and not len(producer)
         if self.is_closed and self.has_disk:
-            is_due = is_due or self._producer.watch.is_away
+            is_due = is_due or producer.watch.is_away
         self._is_recall_due = is_due or now >= self.close_by
-
-    def _empty(self) -> None:
-        self._lane = Lane.SHUT
-        self._is_recall_due = False
-        # it would keep the client, and its threads, after a close
-        self._produce = self._bare = None
-        self._tell_waiters()
-
-    def _take_expired(self) -> None:
-        """
-        Count what came back because it is too old; the rest stays.
-        """
-        returned = self._producer.returned
-        kept = []
-        while returned:
-            each = returned.popleft()
-            if each.error.name() in _SETTLED:
-                self._gone += 1
-                self._stock.counts.drop("expired")
-            else:
-                kept.append(each)
-        returned.extendleft(reversed(kept))
 
     def _rest(self, seconds: float) -> bool:
         if self._is_recall_due:
             self._recall()
             return True
-        if self._lane is Lane.SHUT:
+        lane = self._lane
+        if lane.way is Way.SHUT:
             return super()._rest(seconds)
         with self._lock:
-            self._is_idle = self._lane is Lane.OPEN and not self._in_flight()
-        if self._is_idle:
+            lane.is_idle = lane.way is Way.OPEN and not lane.waits()
+        if lane.is_idle:
             return super()._rest(seconds)
-        if self._lane is Lane.EMPTYING:
+        if lane.way is Way.EMPTYING:
             self._producer.flush(_LOOK_SECONDS)
             self.tend()
             return True
         self._alarm.doze(_LOOK_SECONDS)
-        seen, self._seen = self._seen, self._given
+        seen, self._seen = self._seen, lane.given
         if self._seen - seen < _AT_ONCE:  # else those who log take them
             self._producer.poll(0)
         return True
@@ -359,16 +281,15 @@ class ProducerOutbox(Outbox):
             self._recalling.release()
 
     def _call_back(self) -> None:
+        lane, counts = self._lane, self._stock.counts
         with self._lock:
             self._shut()
-            if self._lane is Lane.SHUT:
+            if lane.way is Way.SHUT:
                 return
         self._producer.purge()
         with self._lock:
-            self._take_expired()
-            self._recalled = len(self._producer.returned)
-            returned = self._producer.take_returned()
-            self._in_flight()  # what is delivered by now
+            counts.drop("expired", lane.take_expired())
+            returned = lane.take_returned()
             backlog = self._stock.backlog
         spool = backlog and backlog.store_before(_parts(returned))
         with self._lock:
@@ -376,10 +297,8 @@ class ProducerOutbox(Outbox):
                 backlog.put_before(spool)
             else:
                 self._give_back(returned)
-            self._stock.counts.retried += self._recalled
-            self._gone += self._recalled
-            self._recalled = 0
-            self._delivered = self._given - self._gone
+            counts.retried += len(returned)
+            lane.settled(len(returned))
             self._empty()
             if self._is_over:
                 super().finish()
@@ -414,7 +333,9 @@ class ProducerOutbox(Outbox):
 
     def _is_settled(self, mark: Mark) -> bool:
         with self._lock:
-            is_through = self._lane is Lane.SHUT and super()._is_settled(mark)
+            is_through = self._lane.way is Way.SHUT and super()._is_settled(
+                mark
+            )
             return self._is_over or is_through
 
     def _is_away(self, failures: int) -> bool:
@@ -424,7 +345,7 @@ class ProducerOutbox(Outbox):
         if self.has_disk:
             self._recall()
         with self._lock:
-            is_through = self._lane is Lane.SHUT
+            is_through = self._lane.way is Way.SHUT
         return super()._secure(mark) and is_through
 
     def close(self) -> None:
@@ -443,7 +364,7 @@ class ProducerOutbox(Outbox):
             How many records are lost.
         """
         # within ``take`` the lock is held, and nothing is left there
-        if self._lane is not Lane.SHUT:
+        if self._lane.way is not Way.SHUT:
             self._recall()
         return super().finish()
 
@@ -455,19 +376,19 @@ class ProducerOutbox(Outbox):
         Whether nothing waits for the worker.
         """
         with self._lock:
-            return not self._in_flight() and super().is_empty
+            return not self._lane.waits() and super().is_empty
 
     def stats(self) -> DeliveryStats:
         """
         The counts at this instant.
         """
         with self._lock:
-            in_flight = self._in_flight()
+            waits = self._lane.waits()
             found = self._stock.stats()
             return dataclasses.replace(
                 found,
-                sent=found.sent + self._delivered,
-                in_flight=found.in_flight + in_flight,
+                sent=found.sent + self._lane.delivered,
+                in_flight=found.in_flight + waits,
             )
 
 
