@@ -81,6 +81,13 @@ def check(
         from . import storing  # nor this: it loads what puts objects
 
         storing.check(setup, report)
+    if any(
+        part.is_a("KafkaHandler", "InferenceFormatter")
+        for part in setup.parts()
+    ):
+        from . import publishing  # nor this: it loads what makes events
+
+        publishing.check(setup, report)
     environment.check_distribution(report)
     return report.findings()
 

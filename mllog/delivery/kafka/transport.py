@@ -4,6 +4,7 @@ Batches into a topic: produced together, and done when all are reported.
 
 from __future__ import annotations
 
+import itertools
 import operator
 import time
 from collections.abc import Mapping, Sequence
@@ -129,10 +130,17 @@ class KafkaTransport:
         """
         The place in the batch where *events*, which are a part of it, begin.
 
-        It is not behind the first that is not delivered, and before that only
-        where a record has more events.
+        Mostly they are all of it that is left.  Else they begin with the first
+        that is not delivered; before that where its record has more events,
+        and behind it where that record was given up.
         """
-        for start in range(self._first, -1, -1):
+        whole, first = len(self._batch), self._first
+        starts = (
+            [max(0, whole - len(events))],
+            range(first, -1, -1),
+            range(first + 1, whole),
+        )
+        for start in itertools.chain(*starts):
             part = self._batch[start : start + len(events)]
             if part and _are_same(part, events):
                 return start
