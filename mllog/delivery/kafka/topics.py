@@ -103,9 +103,24 @@ class Topic:
         try:
             future.result(seconds + 1)
         except Exception as exc:
-            error = exc.args[0] if exc.args else exc
-            if not (hasattr(error, "name") and error.name() == _EXISTS):
+            if not (_says_it_exists(exc) or self._is_there(client, seconds)):
                 raise KafkaError.of(exc, f"topic {self.name}") from exc
+
+    def _is_there(self, client: Any, seconds: float) -> bool:
+        """
+        Whether it is there: who may not make topics is told no more.
+
+        All topics are asked for, because to ask for one might make it.
+        """
+        try:
+            return self.name in client.list_topics(timeout=seconds).topics
+        except Exception:  # the first error says more
+            return False
+
+
+def _says_it_exists(error: Exception) -> bool:
+    found = error.args[0] if error.args else None
+    return hasattr(found, "name") and found.name() == _EXISTS
 
 
 def _made(given: Any) -> dict[str, int]:
