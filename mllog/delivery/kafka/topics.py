@@ -119,8 +119,8 @@ class Topic:
 
 
 def _says_it_exists(error: Exception) -> bool:
-    found = error.args[0] if error.args else None
-    return hasattr(found, "name") and found.name() == _EXISTS
+    found: Any = error.args[0] if error.args else None
+    return hasattr(found, "name") and bool(found.name() == _EXISTS)
 
 
 def _made(given: Any) -> dict[str, int]:
