@@ -23,6 +23,8 @@ class Way(enum.Enum):
 
     #: They do.
     OPEN = "open"
+    #: They will, when those before them are in the producer.
+    OPENING = "opening"
     #: No more; some are not delivered yet.
     EMPTYING = "emptying"
     #: None is left there.
@@ -82,9 +84,9 @@ class Lane:
 
     def open(self) -> None:
         """
-        From now on records are handed over.
+        From now on records are handed over, first those that wait.
         """
-        self.way = Way.OPEN
+        self.way = Way.OPENING
         self.is_full = False
         self._produce, self._bare = self._producer.way(), self._producer.bare
 
@@ -92,7 +94,7 @@ class Lane:
         """
         From now on none is; gives whether that is new.
         """
-        if self.way is not Way.OPEN:
+        if self.way not in (Way.OPEN, Way.OPENING):
             return False
         self.way = Way.EMPTYING
         self.budget = 0

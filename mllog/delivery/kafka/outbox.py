@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from ...accounting import DeliveryStats
 from ...events import Entry, size_of
 from ...forking import fork_safe_lock
+from ..batch import Batch
 from ..outbox import Outbox
 from ..stock import Mark, Stock
 from .lane import Lane, Way
@@ -24,6 +25,8 @@ _LOOK_SECONDS = 0.05
 _LOOK_SOON_SECONDS = 0.01
 # Records that log calls hand over before one of them takes the reports.
 _AT_ONCE = 100
+# Of those that wait, how many a log call hands over beside its own.
+_A_FEW = 4
 # How long somebody waits while another one has them come back.
 _RECALL_SECONDS = 5.0
 _HIGH_WATER = 0.8
@@ -73,7 +76,8 @@ class ProducerOutbox(Outbox):
     def _reset(self) -> None:
         super()._reset()
         self._lane = Lane(self._producer)
-        self._is_polling = self._is_recall_due = False
+        self._is_polling = self._is_passing_on = False
+        self._is_recall_due = self._is_stuck = False
         # of the lane's numbers, at the last look
         self._seen = self._delivered = 0
 
@@ -132,9 +136,12 @@ class ProducerOutbox(Outbox):
             if (waits >= limit or lane.is_full) and not self.has_disk:
                 return self._refused()
             self._shut()
-        if lane.way is Way.EMPTYING and not self._has_room(size, levelno):
+        if lane.way is not Way.SHUT and not self._has_room(size, levelno):
             return self._refused()
-        return super()._put_with_care(entry, size, levelno)
+        is_settled = super()._put_with_care(entry, size, levelno)
+        if lane.way is Way.OPENING:
+            self._pass_on(_A_FEW)
+        return is_settled
 
     def _limit(self, levelno: int) -> int:
         return self._most if levelno >= logging.WARNING else self._nearly
@@ -180,18 +187,50 @@ class ProducerOutbox(Outbox):
         if self._lane.shut():
             self._alarm.ring()
 
-    def _open(self) -> None:
-        self._room = 0
-        self._lane.open()
-        self._lane.budget = min(_AT_ONCE, self._nearly)
-
     def _may_open(self) -> bool:
+        """
+        Whether what waits, if anything does, may go into the producer.
+        """
+        stock = self._stock
+        items = stock.queue.items
         return (
             self._goes_straight
             and self._producer.is_open
             and not (self.is_closed or self._waiters)
-            and self.is_empty
+            and not (self._is_stuck or stock.batch or stock.is_on_disk)
+            and (not items or _is_one_message(items[0][1]))
         )
+
+    def _open(self) -> None:
+        self._room = 0
+        self._lane.open()
+
+    def _pass_on(self, most: int) -> None:
+        """
+        Hand the oldest that wait to the producer; with the last it is open.
+
+        Those who log do it as well: they are quicker than a worker that has
+        to ask for the interpreter's lock.
+        """
+        if self._is_passing_on:  # a signal handler that logs came in between
+            return
+        self._is_passing_on = True
+        lane, queue = self._lane, self._stock.queue
+        try:
+            for _ in range(most):
+                if not queue.items:
+                    lane.way = Way.OPEN
+                    lane.budget = min(_AT_ONCE, self._nearly)
+                    return
+                entry = queue.items[0][1]
+                if not lane.hand_over(entry):
+                    if not lane.is_full:  # for the worker to find out
+                        self._is_stuck = True
+                        self._shut()
+                    return
+                queue.pop()
+        finally:
+            self._is_passing_on = False
 
     def _empty(self) -> None:
         self._lane.empty()
@@ -200,6 +239,14 @@ class ProducerOutbox(Outbox):
 
     # --- the worker's side ---
 
+    def take(self) -> Batch | None:
+        """
+        Wait for the next batch; None when all is sent, and no more will come.
+        """
+        batch = super().take()
+        self._is_stuck = False
+        return batch
+
     def _ready_at(self, now: float) -> float | None:
         """
         When the next batch is due: not while older records are on their way.
@@ -207,14 +254,15 @@ class ProducerOutbox(Outbox):
         lane = self._lane
         if lane.way is not Way.SHUT:
             self._look(now)
+        elif self._may_open():
+            self._open()
+        if lane.way is Way.OPENING:
+            self._pass_on(_AT_ONCE)
         if lane.way is Way.OPEN:
             return None
-        if lane.way is Way.EMPTYING:
+        if lane.way is not Way.SHUT:
             return now + _LOOK_SOON_SECONDS
-        ready_at = super()._ready_at(now)
-        if ready_at is None and self._may_open():
-            self._open()
-        return ready_at
+        return super()._ready_at(now)
 
     def _look(self, now: float) -> None:
         """
@@ -235,8 +283,8 @@ class ProducerOutbox(Outbox):
         is_behind = self._stock.is_on_disk  # what a dead process left
         if returned or is_crowded or hurries or is_behind:
             self._shut()
-        elif lane.way is Way.EMPTYING and not self._stock.queue:
-            self._open()  # a flush gave up, and nothing came behind
+        elif lane.way is Way.EMPTYING and self._may_open():
+            self._open()  # a flush gave up, or there is room again
         if lane.way is not Way.EMPTYING:
             return
         if not waits:
@@ -259,6 +307,9 @@ class ProducerOutbox(Outbox):
             lane.is_idle = lane.way is Way.OPEN and not lane.waits()
         if lane.is_idle:
             return super()._rest(seconds)
+        if lane.way is Way.OPENING:
+            time.sleep(0)  # let those who log have the lock
+            return True
         if lane.way is Way.EMPTYING:
             self._producer.flush(_LOOK_SECONDS)
             self.tend()
@@ -390,6 +441,10 @@ class ProducerOutbox(Outbox):
                 sent=found.sent + self._lane.delivered,
                 in_flight=found.in_flight + waits,
             )
+
+
+def _is_one_message(entry: Entry) -> bool:
+    return type(entry) is bytes or len(entry) == 1
 
 
 def _parts(returned: list[Returned]) -> Iterator[list[Entry]]:
