@@ -236,8 +236,14 @@ class ShippingHandler(Handling, logging.Handler):
         lifecycle.hook_exit()
         return self._shipment.begin()
 
+    #: What records are for, where another handler of the same name and in the
+    #: same *spool_dir* must never send them to its own.
+    destination = ""
+
     def _folder(self) -> str:
         name = self.name or f"{type(self).__name__}-{self._sink}"
+        if self.name and self.destination:
+            name = f"{name}-{self.destination}"
         safe = _UNSAFE.sub("_", name).lstrip(".")[:100]
         if safe == name:
             return safe

@@ -30,13 +30,16 @@ class Outage:
         self._began = 0.0
         self._unsaid = 0
         self._say_at = self._say_worse_at = -math.inf
-        self._is_said = self._needs_people = False
+        self.is_said = self._needs_people = False
+        #: What was wrong last; ``""`` while all is well.
+        self.why = ""
 
     def goes_on(self, error: BaseException, verdict: Verdict) -> None:
         """
         Another attempt failed.
         """
         now = time.monotonic()
+        self.why = str(error) or type(error).__name__
         if not self._attempts:
             self._began = now
         self._attempts += 1
@@ -49,9 +52,9 @@ class Outage:
             and not self._needs_people
             and now >= self._say_worse_at
         )
-        is_news = not self._is_said and now >= self._say_at
+        is_news = not self.is_said and now >= self._say_at
         if is_news or is_worse:
-            self._is_said, self._needs_people = True, needs_people
+            self.is_said, self._needs_people = True, needs_people
             if needs_people:
                 self._say_worse_at = now + _SECONDS_BETWEEN
             self._say_at = now + _SECONDS_BETWEEN
@@ -72,10 +75,10 @@ class Outage:
         """
         An attempt worked.
         """
-        if self._is_said and not waiting.is_exiting():
+        if self.is_said and not waiting.is_exiting():
             seconds = time.monotonic() - self._began
             self._reports.say(f"sends again, after {seconds:.1f} s")
         elif self._attempts >= _SAY_AFTER_ATTEMPTS:
             self._unsaid += 1
-        self._attempts = 0
-        self._is_said = self._needs_people = False
+        self._attempts, self.why = 0, ""
+        self.is_said = self._needs_people = False

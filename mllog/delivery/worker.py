@@ -172,8 +172,11 @@ class Worker:
         unsent = self._outbox.finish()
         if unsent:
             were = "record was" if unsent == 1 else "records were"
+            # what was told before need not be told again
+            because = "" if self.outage.is_said else self.outage.why
             self._reports.say(
                 f"{unsent} {were} not sent before the close: lost"
+                + (f"\n  because: {because}" if because else "")
             )
         left = self._outbox.left_on_disk
         if left and not is_known:

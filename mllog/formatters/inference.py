@@ -77,7 +77,8 @@ class InferenceFormatter(logging.Formatter):
 
         validate: The same.
 
-        schema: One of those above; None is ``hopsworks-kserve``.
+        schema: ``hopsworks-kserve``, ``hopsworks`` or ``cloudevents``; None is
+            the first.
 
         mode: ``ALL``, ``MODEL_INPUTS``, ``PREDICTIONS`` or ``NONE``, in any
             case: of what there are events.  What it leaves out may be missing.

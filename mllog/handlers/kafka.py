@@ -165,6 +165,7 @@ class KafkaHandler(ShippingHandler):
         )
         self._header_fields = options.names("header_fields", header_fields)
         name = "" if self._topic is None else self._topic.name
+        self.destination = name
         self._registry = Registry.of(schema_registry, name)
         super().__init__(
             overflow=_overflow(overflow),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...errors import MllogError
 from ..retry import Fault, Verdict
 
 __all__ = ["KafkaError", "fault_of"]
@@ -72,7 +73,7 @@ _FIXES = {
 }
 
 
-class KafkaError(Exception):
+class KafkaError(MllogError):
     """
     Something was not delivered, or nobody knows.
 

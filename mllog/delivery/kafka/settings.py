@@ -242,8 +242,9 @@ def _sasl(mechanism: Any, username: Any, password: Any) -> dict[str, str]:
     if not (mechanism or username or password):
         return {}
     if not mechanism:
+        name = "sasl_username" if username else "sasl_password"
         raise ConfigError(
-            f"{shown('sasl_username', username)} without a mechanism",
+            f"{name} without a mechanism",
             expected="sasl_mechanism, one of " + ", ".join(_WITH_PASSWORD),
         )
     name = options.text("sasl_mechanism", mechanism).upper()

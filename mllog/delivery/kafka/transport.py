@@ -197,7 +197,8 @@ class KafkaTransport:
         Take reports for a moment, and see to the rest meanwhile.
         """
         left = self._producer.flush(_SLICE_SECONDS)
-        self._producer.watch.look(left)
+        # what came back is no progress
+        self._producer.watch.look(left + len(self._producer.returned))
         if left and self.worker is not None:
             self.worker.tend()
         return left

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch"]
 
-# So long nobody is told.
+# So long nobody is told, where it is known that brokers are away, and else.
+_AWAY_SECONDS = 1.0
 _SILENT_SECONDS = 5.0
 
 
@@ -54,6 +55,8 @@ class Watch:
         if name != _ALL_DOWN:
             self.trouble = text
             self._error = KafkaError.named(name, text, self._where)
+            if self.outage is not None:
+                self.outage.why = str(self._error)
 
     def is_well(self) -> None:
         """
@@ -77,15 +80,21 @@ class Watch:
             self._since = now
         elif not self._left:
             self._since = now
-        elif now - self._since >= _SILENT_SECONDS:
+        elif now - self._since >= self._patience:
             self._since = now
             self._tell()
         self._left = left
 
+    @property
+    def _patience(self) -> float:
+        return _AWAY_SECONDS if self.is_away else _SILENT_SECONDS
+
     def _tell(self) -> None:
         if self.outage is not None:
             error = self._error or KafkaError(
-                f"{self._where}: no broker answers", Verdict(Fault.TRANSIENT)
+                f"{self._where}: nothing is acknowledged: brokers are silent,"
+                " or have no such topic",
+                Verdict(Fault.TRANSIENT),
             )
             self.outage.goes_on(error, error.verdict)
 
