@@ -270,13 +270,15 @@ def brokers(request: pytest.FixtureRequest, page: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def registry(page: Path) -> Iterator[dict[str, str]]:
+def registry(page: Path, missing: Any) -> Iterator[dict[str, str]]:
     """
     The variable with the schema registry, if the page has one.
     """
     if "export SCHEMA_REGISTRY_URL" not in page.read_text(encoding="utf-8"):
         yield {}
         return
+    if not find_spec("authlib"):  # which only the registry's client needs
+        missing("confluent-kafka[schemaregistry]", page_id(page))
     with Registry() as server:
         yield {"SCHEMA_REGISTRY_URL": server.url}
 

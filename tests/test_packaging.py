@@ -31,6 +31,14 @@ for name in mllog.config.preset_names():
         except ValueError as exc:
             assert "mllog-handlers[s3]" in str(exc.__cause__), exc.__cause__
         continue
+    if name.endswith("kafka"):
+        try:
+            mllog.configure(
+                name, kafka_bootstrap_servers="a:9092", kafka_topic="records"
+            )
+        except ValueError as exc:
+            assert "mllog-handlers[kafka]" in str(exc.__cause__), exc.__cause__
+        continue
     logging.config.dictConfig(mllog.preset(name))
     for kind, apply in (
         ("dictconfig", lambda path: logging.config.dictConfig(
