@@ -357,7 +357,7 @@ def test_kills_are_noticed_by_the_oracle_where_nothing_guards(
     """
     The controls: acknowledged before it is sent, or in memory, it is lost.
     """
-    found = _massacre(tmp_path, mode, fault, kills=3)
+    found = _massacre(tmp_path, mode, fault, kills=12)
 
     assert 0 < found.lost.total()
 
