@@ -26,6 +26,12 @@ class Outage:
 
     def __init__(self, reports: Reports) -> None:
         self._reports = reports
+        self.reset()
+
+    def reset(self) -> None:
+        """
+        Nothing was ever wrong; for a forked child.
+        """
         self._attempts = 0
         self._began = 0.0
         self._unsaid = 0

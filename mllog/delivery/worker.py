@@ -69,6 +69,8 @@ class Worker:
             transport, "begin", lambda: None
         )
         self._cut: Any = Batch.messages if takes_bytes else Batch.events
+        #: What is told while the sink is away.
+        self.outage = Outage(reports)
         #: Called when it has let go of the sink.
         self.ended: Callable[[], None] = lambda: None
         self.forget_parent()
@@ -81,7 +83,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._is_open = False
         self._backoff = Backoff(self._longest_wait)
-        self.outage = Outage(self._reports)
+        self.outage.reset()
 
     @property
     def close_by(self) -> float:

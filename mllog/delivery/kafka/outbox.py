@@ -137,6 +137,7 @@ class ProducerOutbox(Outbox):
                 return self._refused()
             self._shut()
         if lane.way is not Way.SHUT and not self._has_room(size, levelno):
+            self.begin()  # for a worker that died
             return self._refused()
         is_settled = super()._put_with_care(entry, size, levelno)
         if lane.way is Way.OPENING:

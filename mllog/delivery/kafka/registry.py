@@ -102,7 +102,8 @@ class Registry:
             self._config["ssl.ca.location"] = os.fspath(ca_file)
         #: From the content type of events to the text of their schema.
         self.schemas: Mapping[str, str] = {}
-        self._found: dict[str, bytes] = {}
+        # by content type and text: a name may come to mean another schema
+        self._found: dict[tuple[str, str], bytes] = {}
 
     @classmethod
     def of(cls, given: Any, topic: str) -> Registry | None:
@@ -138,11 +139,10 @@ class Registry:
             KafkaError: The registry does not answer, or refuses.
         """
         for content_type, schema in self.schemas.items():
-            if content_type not in self._found:
+            known = content_type, schema
+            if known not in self._found:
                 number = self._number(schema, deadline)
-                self._found[content_type] = _MAGIC + number.to_bytes(
-                    _ID_BYTES, "big"
-                )
+                self._found[known] = _MAGIC + number.to_bytes(_ID_BYTES, "big")
 
     def framed(self, event: Event) -> bytes:
         """
@@ -154,7 +154,8 @@ class Registry:
         """
         if not event.content_type.startswith(_AVRO):
             return event.value
-        prefix = self._found.get(event.content_type)
+        schema = self.schemas.get(event.content_type, "")
+        prefix = self._found.get((event.content_type, schema))
         if prefix is None:
             raise KafkaError(
                 f"schema registry {self.url}: there is no schema for"

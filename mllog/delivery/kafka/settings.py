@@ -197,6 +197,8 @@ def _servers(given: Any) -> str:
             " MLLOG_KAFKA_BOOTSTRAP_SERVERS for a preset",
         )
     servers = options.names("bootstrap_servers", given)
+    if not servers:
+        return _servers(None)
     for number, server in enumerate(servers, 1):
         match = _SERVER.fullmatch(server)
         if not match or not 0 < int(match[1]) < 65536:
