@@ -77,7 +77,11 @@ class ProducerOutbox(Outbox):
         super()._reset()
         self._lane = Lane(self._producer)
         self._is_polling = self._is_passing_on = False
-        self._is_recall_due = self._is_stuck = False
+        self._is_recall_due = False
+        # records that are for the worker, because the lane did not take them
+        self._stuck = 0
+        # of a sample of those that were handed over, in bytes
+        self._mean_size = 0.0
         # of the lane's numbers, at the last look
         self._seen = self._delivered = 0
 
@@ -95,7 +99,7 @@ class ProducerOutbox(Outbox):
                     lane.budget -= 1
                     self._note()
                     return
-        elif lane.way is Way.OPEN:
+        elif lane.way is Way.OPEN or lane.is_full:
             self._take_reports()
         super().put(entry, size, levelno)
 
@@ -129,6 +133,7 @@ class ProducerOutbox(Outbox):
         if lane.way is Way.OPEN:
             lane.is_full = False
             waits, limit = lane.waits(), self._limit(levelno)
+            self._mean_size += 0.1 * (size - self._mean_size)
             if waits < limit and lane.hand_over(entry):
                 lane.budget = max(0, min(_AT_ONCE, self._nearly - waits - 1))
                 self._note()
@@ -154,10 +159,9 @@ class ProducerOutbox(Outbox):
         if self.has_disk:  # each has its own half of the room
             return True
         queue, in_flight = self._stock.queue, self._lane.waits()
-        waits = len(queue)
-        in_bytes = queue.bytes * (1 + in_flight / waits) if waits else 0
+        in_bytes = in_flight * self._mean_size + queue.bytes
         return (
-            waits + in_flight < self._limit(levelno)
+            len(queue) + in_flight < self._limit(levelno)
             and in_bytes + size <= self._stock.bounds.max_queue_bytes
         )
 
@@ -198,7 +202,7 @@ class ProducerOutbox(Outbox):
             self._goes_straight
             and self._producer.is_open
             and not (self.is_closed or self._waiters)
-            and not (self._is_stuck or stock.batch or stock.is_on_disk)
+            and not (self._stuck > 0 or stock.batch or stock.is_on_disk)
             and (not items or _is_one_message(items[0][1]))
         )
 
@@ -219,6 +223,7 @@ class ProducerOutbox(Outbox):
         lane, queue = self._lane, self._stock.queue
         try:
             for _ in range(most):
+                lane.is_full = False
                 if not queue.items:
                     lane.way = Way.OPEN
                     lane.budget = min(_AT_ONCE, self._nearly)
@@ -226,7 +231,7 @@ class ProducerOutbox(Outbox):
                 entry = queue.items[0][1]
                 if not lane.hand_over(entry):
                     if not lane.is_full:  # for the worker to find out
-                        self._is_stuck = True
+                        self._stuck = 1
                         self._shut()
                     return
                 queue.pop()
@@ -245,7 +250,8 @@ class ProducerOutbox(Outbox):
         Wait for the next batch; None when all is sent, and no more will come.
         """
         batch = super().take()
-        self._is_stuck = False
+        if batch is not None:
+            self._stuck = max(0, self._stuck - batch.left)
         return batch
 
     def _ready_at(self, now: float) -> float | None:
@@ -308,7 +314,7 @@ class ProducerOutbox(Outbox):
             lane.is_idle = lane.way is Way.OPEN and not lane.waits()
         if lane.is_idle:
             return super()._rest(seconds)
-        if lane.way is Way.OPENING:
+        if lane.way is Way.OPENING and not lane.is_full:
             time.sleep(0)  # let those who log have the lock
             return True
         if lane.way is Way.EMPTYING:
@@ -349,6 +355,7 @@ class ProducerOutbox(Outbox):
                 backlog.put_before(spool)
             else:
                 self._give_back(returned)
+                self._stuck = len(returned)
             counts.retried += len(returned)
             lane.settled(len(returned))
             self._empty()

@@ -20,6 +20,12 @@ _AWAY_SECONDS = 1.0
 _SILENT_SECONDS = 5.0
 
 
+_NO_USE = (
+    "no broker can be used: all are down, or want another security_protocol"
+)
+_SILENT = "nothing is acknowledged: brokers are silent, or have no such topic"
+
+
 class Watch:
     """
     What a producer hears of its brokers, and whether it gets on.
@@ -91,10 +97,9 @@ class Watch:
 
     def _tell(self) -> None:
         if self.outage is not None:
+            guess = _NO_USE if self.is_away else _SILENT
             error = self._error or KafkaError(
-                f"{self._where}: nothing is acknowledged: brokers are silent,"
-                " or have no such topic",
-                Verdict(Fault.TRANSIENT),
+                f"{self._where}: {guess}", Verdict(Fault.TRANSIENT)
             )
             self.outage.goes_on(error, error.verdict)
 
