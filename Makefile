@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Tests that need them, or take long with them; see pyproject.toml.
+SERVERS := s3servers or kafka or mockkafka
 EXTRAS := test,test-s3,test-kafka,lint,demo,yaml
 
 .DEFAULT_GOAL := help
@@ -22,13 +24,13 @@ demo: install  ## Train a classifier, serve it, and look at what it logged
 	$(BIN)/python examples/digits_service.py
 
 test: install lint types  ## Run lint, types and all tests but those below
-	$(BIN)/python -m pytest -m 'not s3servers and not kafka'
+	$(BIN)/python -m pytest -m 'not ($(SERVERS))'
 
 kafka: install  ## Fetch Apache Kafka for the tests: needs Java and Maven
 	@$(BIN)/python tests/servers/kafka_jars.py
 
 test-servers: kafka  ## Run the tests with moto, OpenStack Swift and Apache Kafka
-	$(BIN)/python -m pytest -m 's3servers or kafka'
+	$(BIN)/python -m pytest -m '$(SERVERS)'
 
 test-faults: kafka  ## Run the fault tests in full size
 	$(BIN)/python -m pytest --full-faults -m faults
