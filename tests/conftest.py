@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # the objects that tests of several modules throw at mllog: tests/hostile.py
-sys.path.append(str(Path(__file__).parent))
+TESTS = Path(__file__).parent
+sys.path.append(str(TESTS))
 
 from servers.kafka import (  # noqa: F401
     broker,
@@ -54,9 +55,19 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("mllog")
 
 
+#: Tests that take minutes together where they have a mock of Kafka.
+_LONG = (TESTS / "delivery" / "kafka", TESTS / "faults" / "test_kafka.py")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
+    for item in items:
+        places = {item.path, *item.path.parents}
+        has_mock = "mock_kafka" in getattr(item, "fixturenames", ())
+        if not places.isdisjoint(_LONG) and (has_mock or item.path in _LONG):
+            item.add_marker(pytest.mark.mockkafka)
     if config.getoption("--full-faults"):
         for item in items:
             if item.get_closest_marker("timeout") is None:
