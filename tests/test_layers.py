@@ -28,7 +28,7 @@ LAYERS = {
         "waiting",
     ],
     1: ["context", "filters", "metrics", "reading", "rotation", "s3"],
-    2: ["delivery", "formatters", "handling"],
+    2: ["delivery", "exposition", "formatters", "handling"],
     3: ["handlers"],
     4: ["checks", "config"],
     5: ["__main__", "cli"],

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         TimestampedRotatingFileHandler as TimestampedRotatingFileHandler,
     )
     from .latency_csv import LatencyCSVHandler as LatencyCSVHandler
+    from .prometheus import PrometheusHandler as PrometheusHandler
     from .rich import RichHandler as RichHandler
     from .s3 import S3Handler as S3Handler
     from .s3_archive import S3Archive as S3Archive
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ConsoleHandler",
     "LatencyCSVHandler",
+    "PrometheusHandler",
     "RichHandler",
     "S3Archive",
     "S3Handler",
@@ -35,6 +37,7 @@ __all__ = [
 _HOMES = {
     "ConsoleHandler": "console",
     "LatencyCSVHandler": "latency_csv",
+    "PrometheusHandler": "prometheus",
     "RichHandler": "rich",
     "S3Archive": "s3_archive",
     "S3Handler": "s3",

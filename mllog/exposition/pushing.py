@@ -1,0 +1,144 @@
+"""
+Metrics to a file or a gateway, now and then, from a thread of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .. import waiting
+from ..forking import fork_safe_lock, tell_child
+
+__all__ = ["Regularly", "push", "write_file"]
+
+
+def write_file(path: str, data: bytes) -> None:
+    """
+    Put *data* in the place of *path*, whole at any instant.
+
+    Raises:
+        OSError: It cannot be written; what was there is there still.
+    """
+    draft = f"{path}.{os.getpid()}.{threading.get_ident()}.tmp"
+    try:
+        with open(draft, "wb") as file:
+            file.write(data)
+        os.replace(draft, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+        raise
+
+
+def push(
+    gateway: str,
+    job: str,
+    grouping: Mapping[str, str],
+    registry: Any,
+    timeout: float,
+) -> None:
+    """
+    Put the metrics of *registry* in the place of those of the same group.
+
+    Raises:
+        OSError: The gateway cannot be reached, or refuses.
+    """
+    from prometheus_client import push_to_gateway
+
+    push_to_gateway(
+        gateway,
+        job=job,
+        grouping_key=dict(grouping),
+        registry=registry,
+        timeout=timeout,
+    )
+
+
+class Regularly:
+    """
+    Does something every so many seconds, and a last time at the end.
+
+    Guarantee:
+        Nothing here raises.  ``close`` waits for the time it is given at
+        most, and not at all under logging's lock.
+
+    Args:
+        act: Does it, in so many seconds at most.
+
+        interval: Seconds from one time to the next.
+
+        fault: Told of what went wrong.
+    """
+
+    def __init__(
+        self,
+        act: Callable[[float], None],
+        interval: float,
+        fault: Callable[[BaseException], None],
+    ) -> None:
+        self._act = act
+        self._interval = interval
+        self._fault = fault
+        self._doing = fork_safe_lock()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        tell_child(self)
+
+    def forget_parent(self) -> None:
+        """
+        In a forked child: no thread, and nobody has closed it.
+        """
+        self._closing = threading.Event()
+        self._thread = None
+
+    def start(self) -> None:
+        """
+        Begin, unless it has begun.
+        """
+        if self._thread is not None or self._closing.is_set():
+            return
+        thread = threading.Thread(
+            target=self._run, name="mllog-metrics", daemon=True
+        )
+        self._thread = thread
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter ends: close does it
+            self._thread = None
+
+    def _run(self) -> None:
+        closing = self._closing
+        while not closing.wait(self._interval):
+            self.do()
+        self.do()
+
+    def do(self, timeout: float = 10.0) -> None:
+        """
+        Do it now.
+        """
+        try:
+            with self._doing:
+                self._act(timeout)
+        except Exception as exc:
+            self._fault(exc)
+
+    def close(self, timeout: float) -> None:
+        """
+        Do it a last time, and end.
+        """
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        thread = self._thread
+        if thread is None:
+            return
+        if waiting.under_logging_lock():
+            return  # the thread does it
+        deadline = time.monotonic() + timeout
+        if thread.is_alive() and thread is not threading.current_thread():
+            thread.join(max(0.0, deadline - time.monotonic()))
