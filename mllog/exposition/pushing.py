@@ -14,7 +14,13 @@ from typing import Any
 from .. import waiting
 from ..forking import fork_safe_lock, tell_child
 
-__all__ = ["Regularly", "push", "write_file"]
+__all__ = ["Regularly", "Trouble", "push", "write_file"]
+
+
+class Trouble(Exception):  # noqa: N818 - it is no fault of the program
+    """
+    Metrics did not get to where they should: says what, and what is done.
+    """
 
 
 def write_file(path: str, data: bytes) -> None:
@@ -22,17 +28,17 @@ def write_file(path: str, data: bytes) -> None:
     Put *data* in the place of *path*, whole at any instant.
 
     Raises:
-        OSError: It cannot be written; what was there is there still.
+        Trouble: It cannot be written; what was there is there still.
     """
     draft = f"{path}.{os.getpid()}.{threading.get_ident()}.tmp"
     try:
         with open(draft, "wb") as file:
             file.write(data)
         os.replace(draft, path)
-    except BaseException:
+    except OSError as exc:
         with contextlib.suppress(OSError):
             os.unlink(draft)
-        raise
+        raise Trouble(f"cannot write metrics to {path}: {exc}") from exc
 
 
 def push(
@@ -46,17 +52,30 @@ def push(
     Put the metrics of *registry* in the place of those of the same group.
 
     Raises:
-        OSError: The gateway cannot be reached, or refuses.
+        Trouble: The gateway cannot be reached, or refuses.
     """
     from prometheus_client import push_to_gateway
 
-    push_to_gateway(
-        gateway,
-        job=job,
-        grouping_key=dict(grouping),
-        registry=registry,
-        timeout=timeout,
-    )
+    try:
+        push_to_gateway(
+            gateway,
+            job=job,
+            grouping_key=dict(grouping),
+            registry=registry,
+            timeout=timeout,
+        )
+    except OSError as exc:
+        raise Trouble(
+            f"cannot push metrics to {_without_secrets(gateway)}: {exc}"
+        ) from exc
+
+
+def _without_secrets(url: str) -> str:
+    """
+    *url* without user and password.
+    """
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 class Regularly:

@@ -110,7 +110,8 @@ def _ends(each: Stats | DeliveryStats) -> Iterator[tuple[str, str, int]]:
 def _events(each: Stats | DeliveryStats) -> Mapping[str, int]:
     if isinstance(each, DeliveryStats):
         return {name: getattr(each, name) for name in _OCCURRENCES}
-    return {"fragments": each.fragments} if each.fragments else {}
+    found = {"fragments": each.fragments, "failures": each.failures}
+    return {name: number for name, number in found.items() if number}
 
 
 def _of_shippers(

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ..forking import tell_child
+from .pushing import Trouble
 
 __all__ = ["Page", "Server"]
 
@@ -98,11 +99,10 @@ class Server:
             self._http = _listening(self.address, self.port, self._answer)
         except OSError as exc:
             self._fault(
-                OSError(
-                    exc.errno,
+                Trouble(
                     f"cannot serve metrics on {self.address}:{self.port}:"
                     f" {exc.strerror or exc}; it is tried again every"
-                    f" {_AGAIN_SECONDS:g} s",
+                    f" {_AGAIN_SECONDS:g} s"
                 )
             )
         else:

@@ -12,7 +12,7 @@ from typing import Any
 from .. import options
 from ..errors import ConfigError, shown
 from .names import label_names
-from .pushing import Regularly, push, write_file
+from .pushing import Regularly, Trouble, push, write_file
 from .server import Server
 
 __all__ = ["Ways"]
@@ -197,7 +197,7 @@ class Ways:
         if not self._said:
             self._said = True
             self._failed(
-                RuntimeError(
+                Trouble(
                     f"{option} belongs to process {self._owner}: what this"
                     " forked child measures does not get there; put {pid}"
                     " into it, or set PROMETHEUS_MULTIPROC_DIR"

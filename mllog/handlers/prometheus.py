@@ -7,22 +7,27 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .. import options
+from ..accounting import Stats
 from ..errors import ConfigError, require, shown
 from ..exposition.book import NameTaken, book_of, let_go
 from ..exposition.names import label_names
 from ..exposition.native import NativeBook, folder_of_processes
+from ..exposition.pushing import Trouble
 from ..exposition.ways import Ways
 from ..fields import FIELD_LABELS, RECORD_ATTRIBUTES
-from ..forking import tell_child
+from ..forking import fork_safe_lock, tell_child
 from ..handling import Handling
 from ..metrics.instruments import Cell, Instrument, Observation
 from ..metrics.meter import Meter
 from ..metrics.metric import Metric, metrics_from
 
 __all__ = ["PrometheusHandler"]
+
+_MOST_SAID = 20
 
 _native: NativeBook | None = None
 
@@ -167,6 +172,9 @@ class PrometheusHandler(Handling, logging.Handler):
             self._open_own(chosen, has_accounting)
         self._ways = ways
         self._is_idle = True
+        self._failures = 0
+        self._said: set[str] = set()
+        self._counting = fork_safe_lock()
         self._clashing: set[Metric] = set()
         self._wrote = self.ledger.wrote
         self._meter = Meter(
@@ -239,7 +247,23 @@ class PrometheusHandler(Handling, logging.Handler):
     # --- ends ---
 
     def _failed(self, error: BaseException) -> None:
-        self.report(error)
+        """
+        Count what did not get out, and say it once in so many times.
+        """
+        with self._counting:
+            self._failures += 1
+            first = str(error) not in self._said
+            self._said.add(str(error))
+        if not isinstance(error, Trouble):
+            self.report(error)
+        elif first and len(self._said) <= _MOST_SAID:
+            self.reports.say(str(error))
+
+    def stats(self) -> Stats:
+        """
+        How many records were measured, and how many values were refused.
+        """
+        return replace(self.ledger.stats(), failures=self._failures)
 
     def flush(self) -> None:
         """

@@ -132,7 +132,7 @@ class Meter:
         labels = plan.getter(own)
         try:
             entry = plan.entries[labels]
-        except (KeyError, TypeError):  # new, or a value without a hash
+        except Exception:  # new, or a value that has no hash
             entry = self._entry(plan, own)
         else:
             if entry.types is not None and entry.types != tuple(

@@ -112,7 +112,7 @@ class Metric:
         }
         for option, value in given.items():
             object.__setattr__(self, option, value)
-        self.in_unit  # noqa: B018 - is it one?
+        self.in_unit, self.reduction  # noqa: B018 - are they some?
         if self.buckets is not None and self.kind != "histogram":
             raise ConfigError(
                 f"{shown('buckets', self.buckets)} of a {self.kind}",

@@ -19,7 +19,8 @@ from ..values import number, shape_of
 __all__ = ["REDUCTIONS", "Reduction", "numeric", "reduction_of"]
 
 _UNKNOWN = frozenset({"[UNK]", "<unk>", "<UNK>", "unk"})
-_CHANNELS = (1, 3, 4)
+# grey and colour before images with a fourth channel, or four pixels high
+_CHANNELS = ((1, 3), (4,))
 
 
 class Reduction(NamedTuple):
@@ -48,10 +49,12 @@ def numeric(value: Any) -> float | None:
     its element.
     """
     found = number(value)
-    if found is not None or not (shape := shape_of(value)):
+    if found is not None or value is None or type(value) is str:
         return found
     try:
-        return number(value.item()) if math.prod(shape) == 1 else None
+        shape = shape_of(value)
+        is_one = bool(shape) and math.prod(shape or (0,)) == 1
+        return number(value.item()) if is_one else None
     except Exception:
         return None
 
@@ -133,9 +136,10 @@ def _channel_of(shape: tuple[int, ...]) -> int | None:
     if len(shape) not in (3, 4):
         return None
     first = len(shape) - 3
-    for at in (len(shape) - 1, first):  # channels last, then first
-        if shape[at] in _CHANNELS:
-            return at
+    for sizes in _CHANNELS:
+        for at in (len(shape) - 1, first):  # channels last, then first
+            if shape[at] in sizes:
+                return at
     return None
 
 

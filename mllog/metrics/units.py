@@ -95,8 +95,8 @@ def unit_of(option: str, text: str) -> Unit:
         return _UNITS[word]
     above, slash, below = word.partition("/")
     if slash and below in ("s", "sec", "second"):
-        above = unit_of(option, above).name if above in _UNITS else above
-        word = f"{above}_per_second"
+        unit = unit_of(option, above)
+        return unit._replace(name=f"{unit.name}_per_second")
     if _NAME.fullmatch(word) is None:
         raise ConfigError(
             shown(option, text),
