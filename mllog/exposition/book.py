@@ -4,6 +4,7 @@ The families of one registry: who has which name, and what a page says.
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -108,6 +109,9 @@ class Book:
     """
 
     def __init__(self, registry: Any) -> None:
+        # now, not at a scrape: a fork would find the import half done
+        self._client = importlib.import_module("prometheus_client.core")
+        self._utils = importlib.import_module("prometheus_client.utils")
         # not the registry itself: it holds this book, and has to be let go
         self._taken = _names_in(registry)
         self._lock = fork_safe_lock()
@@ -172,8 +176,6 @@ class Book:
         """
         The families as prometheus_client has them.
         """
-        from prometheus_client.core import Metric as Written
-
         with self._lock:
             found = [
                 (family, metric, list(cells.items()))
@@ -184,54 +186,51 @@ class Book:
                 sample_names(family.name, family.kind)
             ):
                 continue  # the application came later
-            written = Written(
+            written = self._client.Metric(
                 family.name, help_of(metric), family.kind, family.unit
             )
             for labels, cell in cells:
-                _write(written, family, labels, cell)
+                self._write(written, family, labels, cell)
             if written.samples:
                 yield written
         if self.has_accounting:
-            yield from accounting()
+            yield from accounting(self._client)
 
+    def _write(
+        self,
+        written: Any,
+        family: Family,
+        values: tuple[str, ...],
+        cell: OurCell,
+    ) -> None:
+        """
+        Add the samples of a series; a label without a value is left out.
+        """
+        labels = {
+            name: value
+            for name, value in zip(family.labels, values, strict=True)
+            if value
+        }
+        text = self._utils.floatToGoString
+        for suffix, more, value, seen in cell.samples():
+            own = (
+                labels if more is None else {**labels, more[0]: text(more[1])}
+            )
+            mark = None if seen is None else self._exemplar(seen)
+            written.add_sample(
+                f"{family.name}{suffix}", own, value, None, mark
+            )
 
-def _write(
-    written: Any, family: Family, values: tuple[str, ...], cell: OurCell
-) -> None:
-    """
-    Add the samples of a series; a label without a value is left out.
-    """
-    from prometheus_client import utils
-
-    text_of: Any = utils.floatToGoString
-    labels = {
-        name: value
-        for name, value in zip(family.labels, values, strict=True)
-        if value
-    }
-    for suffix, more, value, seen in cell.samples():
-        written.add_sample(
-            f"{family.name}{suffix}",
-            labels if more is None else {**labels, more[0]: text_of(more[1])},
-            value,
-            None,
-            None if seen is None else _exemplar(seen),
-        )
-
-
-def _exemplar(seen: Observation) -> Any:
-    """
-    The observation that a mark leads to; None if the mark is too long.
-    """
-    from prometheus_client.core import Exemplar
-
-    value, created, name, mark = seen
-    (label,), text = label_names([name]), label_text(mark)
-    if not text or len(label) + len(text) > _LONGEST_EXEMPLAR:
-        return None
-    if not math.isfinite(created):
-        return Exemplar({label: text}, value)
-    return Exemplar({label: text}, value, round(created, 3))
+    def _exemplar(self, seen: Observation) -> Any:
+        """
+        The observation that a mark leads to; None if the mark is too long.
+        """
+        value, created, name, mark = seen
+        (label,), text = label_names([name]), label_text(mark)
+        if not text or len(label) + len(text) > _LONGEST_EXEMPLAR:
+            return None
+        at = round(created, 3) if math.isfinite(created) else None
+        return self._client.Exemplar({label: text}, value, at)
 
 
 class _Names:

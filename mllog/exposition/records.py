@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ..accounting import DeliveryStats, Stats
+from ..delivery.lifecycle import stats
 from ..metrics.labels import label_text
 from .names import SUFFIXES
 
@@ -62,22 +63,22 @@ OWN_NAMES: Final = frozenset(
 )
 
 
-def accounting() -> Iterator[Any]:
+def accounting(client: Any) -> Iterator[Any]:
     """
     Families with the counts of ``mllog.stats()``, as prometheus_client has them.
+
+    Args:
+        client: The module ``prometheus_client.core``.
     """
-    from prometheus_client.core import Metric
-
-    from ..delivery.lifecycle import stats
-
+    kind = client.Metric
     found = {label_text(name): each for name, each in stats().items()}
     shipping = {
         name: each
         for name, each in found.items()
         if isinstance(each, DeliveryStats)
     }
-    ends = Metric(_RECORDS, _HELP[_RECORDS], "counter")
-    events = Metric(_EVENTS, _HELP[_EVENTS], "counter")
+    ends = kind(_RECORDS, _HELP[_RECORDS], "counter")
+    events = kind(_EVENTS, _HELP[_EVENTS], "counter")
     for handler, each in found.items():
         for outcome, reason, number in _ends(each):
             labels = {"handler": handler, "outcome": outcome}
@@ -88,7 +89,7 @@ def accounting() -> Iterator[Any]:
             events.add_sample(f"{_EVENTS}_total", labels, number)
     yield from (each for each in (ends, events) if each.samples)
     if shipping:
-        yield from _of_shippers(shipping, Metric)
+        yield from _of_shippers(shipping, kind)
 
 
 def _ends(each: Stats | DeliveryStats) -> Iterator[tuple[str, str, int]]:

@@ -4,9 +4,11 @@ How metrics get to Prometheus: a port, a file, a gateway, or all of them.
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from .. import options
@@ -45,6 +47,7 @@ class Ways:
         self._said = False
         self._closed_in = 0
         self._registry: Any = None
+        self._exposition: Any = None
         self._failed: Callable[[BaseException], None] = _ignore
 
     @classmethod
@@ -116,6 +119,8 @@ class Ways:
         """
         self._registry = registry
         self._failed = failed
+        # now, not at a scrape: a fork would find the import half done
+        self._exposition = import_module("prometheus_client.exposition")
         if self.asked_port is not None:
             self._server = Server(
                 self.address, self.asked_port, self._page, failed
@@ -163,10 +168,7 @@ class Ways:
     def _page(
         self, accept: str, encoding: str
     ) -> tuple[dict[str, str], bytes]:
-        import gzip
-
-        from prometheus_client import exposition
-
+        exposition = self._exposition
         encode, content_type = exposition.choose_encoder(accept)
         body = encode(self._registry)
         headers = {"Content-Type": content_type}
@@ -176,11 +178,10 @@ class Ways:
         return headers, body
 
     def _write(self, _timeout: float) -> None:
-        from prometheus_client import generate_latest
-
         path = self.textfile
         if self._may(path, "textfile"):
-            write_file(_filled(path), generate_latest(self._registry))
+            data = self._exposition.generate_latest(self._registry)
+            write_file(_filled(path), data)
 
     def _push(self, timeout: float) -> None:
         if not self._may("".join(self.grouping.values()), "gateway"):

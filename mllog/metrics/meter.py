@@ -20,7 +20,7 @@ from ..forking import fork_safe_lock, tell_child
 from ..values import key_of
 from .instruments import Cell, Instrument
 from .labels import OTHER, label_text
-from .metric import MESSAGE, Metric
+from .metric import MESSAGE, PATTERN, Metric
 from .plans import METRICS, Entry, Plan
 from .reductions import numeric
 from .rows import Row, bounds_of, found_in, refusal
@@ -321,7 +321,7 @@ class Meter:
         if name in plan.names:
             rows: list[Row] = []
         else:
-            text = key_of(name)
+            text = key_of(name).removeprefix(PATTERN) or "_"
             rows = list(self._rows(text, plan.logger, value))
         found = tuple(
             (row, self._cell_or_none(row, entry.texts)) for row in rows

@@ -17,7 +17,14 @@ from .groups import GROUPS
 from .reductions import Reduction, reduction_of
 from .units import Unit, unit_of
 
-__all__ = ["KINDS", "MESSAGE", "RECORD_LABELS", "Metric", "metrics_from"]
+__all__ = [
+    "KINDS",
+    "MESSAGE",
+    "PATTERN",
+    "RECORD_LABELS",
+    "Metric",
+    "metrics_from",
+]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
@@ -27,7 +34,8 @@ MESSAGE: Final = "message"
 #: Labels that are no fields: what logging itself knows of a record.
 RECORD_LABELS: Final = {"level": "levelname", "logger": "name"}
 
-_PATTERN = "re:"
+#: What a regular expression for fields begins with.
+PATTERN: Final = "re:"
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,6 @@ class Metric:
 
     def __post_init__(self) -> None:
         known = VOCABULARY.get(options.text("field", self.field))
-        self._refuse_attribute()
         kind = self.kind or (known.kind if known else None)
         unit = self.unit
         if unit is None:
@@ -119,16 +126,7 @@ class Metric:
                 expected='buckets only with kind="histogram"',
             )
         if self.is_pattern:
-            _pattern("field", self.field[len(_PATTERN) :])
-
-    def _refuse_attribute(self) -> None:
-        if self.field in RECORD_ATTRIBUTES and self.field != MESSAGE:
-            raise ConfigError(
-                shown("field", self.field),
-                expected="a field of extra=, or message",
-                fix='count records by {"field": "message", "reduce": "count",'
-                ' "kind": "counter", "labels": ["level"]}',
-            )
+            _pattern("field", self.field[len(PATTERN) :])
 
     @property
     def reduction(self) -> Reduction:
@@ -149,7 +147,7 @@ class Metric:
         """
         Whether *field* is a regular expression.
         """
-        return self.field.startswith(_PATTERN)
+        return self.field.startswith(PATTERN)
 
     def of_field(self, field: str) -> Metric | None:
         """
@@ -157,8 +155,8 @@ class Metric:
         """
         if not self.is_pattern:
             return self if self.field == field else None
-        match = re.fullmatch(self.field[len(_PATTERN) :], field)
-        if match is None or field in RECORD_ATTRIBUTES:
+        match = re.fullmatch(self.field[len(PATTERN) :], field)
+        if match is None or field.startswith(PATTERN):
             return None
         name = match.expand(self.name) if self.name else None
         return replace(self, field=field, name=name)
@@ -241,6 +239,13 @@ def _metric(given: Mapping[str, Any]) -> Metric:
             "a metric without field",
             expected='{"field": "inference_latency", "kind": "histogram"}',
             fix=f"write field for {near}" if near else "",
+        )
+    if given["field"] in RECORD_ATTRIBUTES and given["field"] != MESSAGE:
+        raise ConfigError(
+            shown("field", given["field"]),
+            expected="a field of extra=, or message",
+            fix='count records by {"field": "message", "reduce": "count",'
+            ' "kind": "counter", "labels": ["level"]}',
         )
     return Metric(**given)
 

@@ -318,6 +318,19 @@ def test_meter_never_hands_on_what_spoils_a_sum(values):
     assert len(values) == len(seen) + len(bench.refused)
 
 
+def test_meter_takes_any_name_in_metrics():
+    """
+    Names that clash with logging's, that are empty or look like patterns.
+    """
+    bench = Bench()
+
+    bench.log(metrics={"process": 1.0, "message": 2.0, "": 3.0, "re:(": 4.0})
+
+    fields = ("process", "message", "_", "(")
+    found = [bench.values(field)[()] for field in fields]
+    assert [[1.0], [2.0], [3.0], [4.0]] == found
+
+
 # --- reductions ---
 
 
