@@ -8,6 +8,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -22,7 +23,7 @@ Page = Callable[[str, str], tuple[dict[str, str], bytes]]
 _AGAIN_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
 _IDLE_SECONDS = 10
-_PATHS = frozenset({"/", "/metrics"})
+_PATH = "/metrics"
 
 
 class Server:
@@ -45,6 +46,9 @@ class Server:
         page: Makes the page.
 
         fault: Told of what went wrong.
+
+        is_shared: Whether any process of the application may serve it, so
+            that nothing is wrong where another one does.
     """
 
     def __init__(
@@ -53,7 +57,10 @@ class Server:
         port: int,
         page: Page,
         fault: Callable[[BaseException], None],
+        *,
+        is_shared: bool = False,
     ) -> None:
+        self._is_shared = is_shared
         self.address = address
         self.port = port
         self._page = page
@@ -85,39 +92,49 @@ class Server:
         """
         if self._thread is not None or self._closing.is_set():
             return
-        self._bind()
+        refused = self._bind()
         self._thread = threading.Thread(
-            target=self._run, name="mllog-metrics", daemon=True
+            target=self._run,
+            args=(refused,),
+            name="mllog-metrics",
+            daemon=True,
         )
         try:
             self._thread.start()
         except RuntimeError as exc:  # the interpreter ends
             self._fault(exc)
 
-    def _bind(self) -> None:
+    def _bind(self) -> OSError | None:
+        """
+        Take the port; what was in the way.
+        """
         try:
             self._http = _listening(self.address, self.port, self._answer)
         except OSError as exc:
-            self._fault(
-                Trouble(
-                    f"cannot serve metrics on {self.address}:{self.port}:"
-                    f" {exc.strerror or exc}; it is tried again every"
-                    f" {_AGAIN_SECONDS:g} s"
-                )
+            return exc
+        self.port = self._http.server_address[1]
+        return None
+
+    def _complain(self, error: OSError) -> None:
+        if self._is_shared and _is_ours(self.address, self.port):
+            return
+        self._fault(
+            Trouble(
+                f"cannot serve metrics on {self.address}:{self.port}:"
+                f" {error.strerror or error}; it is tried again every"
+                f" {_AGAIN_SECONDS:g} s (several processes have one page"
+                " where PROMETHEUS_MULTIPROC_DIR is set)"
             )
-        else:
-            self.port = self._http.server_address[1]
+        )
 
-    def _bind_silently(self) -> None:
-        with contextlib.suppress(OSError):
-            self._http = _listening(self.address, self.port, self._answer)
-
-    def _run(self) -> None:
+    def _run(self, refused: OSError | None) -> None:
         closing = self._closing
+        if refused is not None:
+            self._complain(refused)
         while self._http is None:
             if closing.wait(_AGAIN_SECONDS):
                 return
-            self._bind_silently()
+            self._bind()
         http = self._http
         while not closing.is_set():
             try:
@@ -154,6 +171,21 @@ class Server:
         except Exception as exc:
             self._fault(exc)
             return None
+
+
+def _is_ours(address: str, port: int) -> bool:
+    """
+    Whether a server of mllog has the port.
+    """
+    wildcards = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104
+    asked = HTTPConnection(wildcards.get(address, address), port, timeout=5)
+    try:
+        asked.request("GET", "/")
+        return asked.getresponse().getheader("Server", "").startswith("mllog")
+    except (OSError, HTTPException):
+        return False
+    finally:
+        asked.close()
 
 
 def _wake(listener: socket.socket) -> None:
@@ -217,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
         """
         The page, or what went wrong in a line.
         """
-        if self.path.partition("?")[0] not in _PATHS:
+        if self.path.partition("?")[0] != _PATH:
             self._send(404, {}, b"the metrics are at /metrics\n")
             return
         accept = ",".join(self.headers.get_all("Accept") or ())

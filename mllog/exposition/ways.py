@@ -123,7 +123,11 @@ class Ways:
         self._exposition = import_module("prometheus_client.exposition")
         if self.asked_port is not None:
             self._server = Server(
-                self.address, self.asked_port, self._page, failed
+                self.address,
+                self.asked_port,
+                self._page,
+                failed,
+                is_shared=_is_shared(),
             )
             self._server.start()
         for is_given, act in (

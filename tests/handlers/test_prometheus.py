@@ -473,7 +473,7 @@ def test_port_that_is_taken_is_said_once_and_served_when_free(
         for _ in range(3):
             logger.info("x", extra={"loss": 0.5})
         assert handler.port is None
-        assert 1 == handler.stats().failures
+        _until(lambda: handler.stats().failures == 1)
 
     _until(lambda: handler.port == port)
     assert 0.5 == samples(fetch(port))["loss"]
