@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-EXTRAS := test,test-s3,lint,demo,yaml
+EXTRAS := test,test-prometheus,test-s3,lint,demo,yaml
 
 .DEFAULT_GOAL := help
 
@@ -22,10 +22,10 @@ demo: install  ## Train a classifier, serve it, and look at what it logged
 	$(BIN)/python examples/digits_service.py
 
 test: install lint types  ## Run lint, types and all tests but those below
-	$(BIN)/python -m pytest -m 'not s3servers'
+	$(BIN)/python -m pytest -m 'not s3servers and not prometheus'
 
-test-servers: install  ## Run the tests with servers of S3: moto and OpenStack Swift
-	$(BIN)/python -m pytest -m s3servers
+test-servers: install  ## Run the tests with servers of S3 and with Prometheus
+	$(BIN)/python -m pytest -m 's3servers or prometheus'
 
 test-faults: install  ## Run the fault tests in full size
 	$(BIN)/python -m pytest --full-faults -m faults

@@ -13,7 +13,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 # The wheel, the demo and the S3 servers are tried once, by `make test` and
 # `make test-servers`.
 ARGUMENTS = [
-    *("-q", "-m", "not packaging and not s3servers"),
+    *("-q", "-m", "not packaging and not s3servers and not prometheus"),
     "--ignore=tests/test_examples.py",
     "--ignore=tests/faults/test_s3.py",
 ]

@@ -20,6 +20,7 @@ PRESETS = [
     "console",
     "files",
     "inference",
+    "prometheus",
     "s3",
     "s3-payloads",
     "syslog",
@@ -33,6 +34,7 @@ def environment(monkeypatch, tmp_path):
     for name in list(os.environ):
         if name.startswith("MLLOG_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("MLLOG_METRICS_PORT", "0")
     monkeypatch.chdir(tmp_path)
 
 

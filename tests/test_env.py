@@ -38,6 +38,8 @@ def environment(monkeypatch):
         ("S3_PREFIX", "a/b/", "", "a/b"),
         ("PAYLOAD_FIELDS", "image, tokens", (), ("image", "tokens")),
         ("SAMPLE_RATE", "0.1", 1.0, 0.1),
+        ("METRICS_PORT", "8000", 9464, 8000),
+        ("METRICS_ADDRESS", "0.0.0.0", "127.0.0.1", "0.0.0.0"),
         ("EXIT_SECONDS", "0", 5.0, 0.0),
     ],
 )
@@ -102,6 +104,8 @@ def test_table_is_what_is_tested_here():
         "S3_PREFIX",
         "PAYLOAD_FIELDS",
         "SAMPLE_RATE",
+        "METRICS_PORT",
+        "METRICS_ADDRESS",
         "EXIT_SECONDS",
     }
 
