@@ -16,7 +16,7 @@ from .. import options
 from ..errors import ConfigError, nearest, require, shown
 from ..values import number, shape_of
 
-__all__ = ["REDUCTIONS", "Reduction", "numeric", "reduction_of"]
+__all__ = ["ALIASES", "REDUCTIONS", "Reduction", "numeric", "reduction_of"]
 
 _UNKNOWN = frozenset({"[UNK]", "<unk>", "<UNK>", "unk"})
 # grey and colour before images with a fourth channel, or four pixels high
@@ -34,11 +34,14 @@ class Reduction(NamedTuple):
 
         part: The label that tells parts of a mapping apart; ``""`` where
             there is only one number.
+
+        meaning: What it gives, in a line.
     """
 
     name: str
     function: Callable[[Any], Any] | None = None
     part: str = ""
+    meaning: str = ""
 
 
 def numeric(value: Any) -> float | None:
@@ -273,34 +276,91 @@ _ZERO = frozenset({"0", "0.0", "O", "LABEL_0"})
 REDUCTIONS: Final[Mapping[str, Reduction]] = {
     each.name: each
     for each in (
-        Reduction("identity"),
-        Reduction("each", _each),
-        Reduction("count", _count),
-        Reduction("mean", _mean),
-        Reduction("std", _std),
-        Reduction("min", _min),
-        Reduction("max", _max),
-        Reduction("sum", _sum),
-        Reduction("length", _length),
-        Reduction("shape", _shape, "dimension"),
-        Reduction("fraction_zeros", _fraction_zeros),
-        Reduction("mean_per_channel", _mean_per_channel, "channel"),
-        Reduction("std_per_channel", _std_per_channel, "channel"),
-        Reduction("predicted_class", _predicted_class, "class"),
-        Reduction("detected_classes", _class_counts, "class"),
-        Reduction("top_score", _top_score),
-        Reduction("number_of_detections", _detections),
-        Reduction("mean_score", _mean_score),
-        Reduction("std_score", _std_score),
-        Reduction("string_length", _string_length),
-        Reduction("unknown_tokens", _unknown_tokens),
-        Reduction("answer_found", _found_answer),
-        Reduction("zero_labels", _zero_labels),
+        Reduction("identity", None, "", "the number itself"),
+        Reduction("each", _each, "", "every number of a list or array"),
+        Reduction("count", _count, "", "1 for each record that has the field"),
+        Reduction("mean", _mean, "", "mean of an array"),
+        Reduction("std", _std, "", "standard deviation of an array"),
+        Reduction("min", _min, "", "smallest number of an array"),
+        Reduction("max", _max, "", "largest number of an array"),
+        Reduction("sum", _sum, "", "sum of an array"),
+        Reduction("length", _length, "", "items of a list"),
+        Reduction(
+            "shape",
+            _shape,
+            "dimension",
+            "`channels`, `dim_0`, `dim_1` of an image; else `dim_0`, …",
+        ),
+        Reduction(
+            "fraction_zeros",
+            _fraction_zeros,
+            "",
+            "part of an array that is 0, from 0 to 1",
+        ),
+        Reduction(
+            "mean_per_channel",
+            _mean_per_channel,
+            "channel",
+            "mean of each channel of images",
+        ),
+        Reduction(
+            "std_per_channel",
+            _std_per_channel,
+            "channel",
+            "standard deviation of each channel of images",
+        ),
+        Reduction(
+            "predicted_class",
+            _predicted_class,
+            "class",
+            "1 for the class, by name or as the place of the highest score",
+        ),
+        Reduction(
+            "detected_classes",
+            _class_counts,
+            "class",
+            "how often each class was detected",
+        ),
+        Reduction("top_score", _top_score, "", "highest score, of each row"),
+        Reduction(
+            "number_of_detections",
+            _detections,
+            "",
+            "objects found, in each image",
+        ),
+        Reduction(
+            "mean_score",
+            _mean_score,
+            "",
+            "mean score of the objects in each image",
+        ),
+        Reduction("std_score", _std_score, "", "its standard deviation"),
+        Reduction(
+            "string_length", _string_length, "", "characters, of each text"
+        ),
+        Reduction(
+            "unknown_tokens",
+            _unknown_tokens,
+            "",
+            "part of the tokens that are `[UNK]` or `<unk>`, from 0 to 1",
+        ),
+        Reduction(
+            "answer_found",
+            _found_answer,
+            "",
+            "1 where there is an answer, 0 where it is empty",
+        ),
+        Reduction(
+            "zero_labels",
+            _zero_labels,
+            "",
+            "part of the tokens without an entity, from 0 to 1",
+        ),
     )
 }
 
 #: What DeepSparse calls them, so that its configurations can be moved.
-_ALIASES: Final = {
+ALIASES: Final = {
     "average": "mean",
     "image_shape": "shape",
     "mean_pixels_per_channel": "mean_per_channel",
@@ -327,9 +387,9 @@ def reduction_of(option: str, value: Any) -> Reduction:
     if isinstance(value, Reduction):
         return value
     if isinstance(value, str) and "." not in value:
-        name = _ALIASES.get(value, value)
+        name = ALIASES.get(value, value)
         if name not in REDUCTIONS:
-            near = nearest(name, (*REDUCTIONS, *_ALIASES))
+            near = nearest(name, (*REDUCTIONS, *ALIASES))
             raise ConfigError(
                 shown(option, value),
                 expected="one of "

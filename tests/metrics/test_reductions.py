@@ -147,7 +147,7 @@ def test_reduction_of_your_own_is_found_by_its_dotted_name():
     """
     found = reduction_of("reduce", "math.sqrt")
 
-    assert ("sqrt", math.sqrt, "part") == found
+    assert ("sqrt", math.sqrt, "part") == found[:3]
 
 
 @pytest.mark.parametrize(
