@@ -7,8 +7,8 @@ from __future__ import annotations
 import math
 import time
 from bisect import bisect_left
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from threading import RLock
 from typing import Any, Final, NamedTuple
@@ -31,6 +31,9 @@ QUANTILES: Final = (0.5, 0.9, 0.95, 0.99)
 
 # Quantiles are of the last five to ten minutes
 _WINDOW_SECONDS: Final = 300.0
+
+_NONE: Final = type(None)
+_NOTHING: Final[deque[Observation]] = deque(maxlen=0)
 
 _BUCKETS: Final = {
     "seconds": (
@@ -147,9 +150,10 @@ class GaugeCell(_Cell):
     __slots__ = ("_last",)
 
     def __init__(self, lock: RLock) -> None:
-        super().__init__(lock)
+        self._lock = lock
+        self.waiting = _NOTHING
         self._last: deque[Observation] = deque(maxlen=1)
-        self.add = self._last.append  # nothing ever waits
+        self.add = self._last.append
 
     def _samples(self) -> Iterator[Sample]:
         for each in list(self._last):
@@ -177,15 +181,19 @@ class HistogramCell(_Cell):
     def _take(self, found: list[Observation]) -> None:
         values = [each[0] for each in found]
         places = list(map(bisect_left, repeat(self._bounds), values))
-        for place, count in Counter(places).items():
-            self._counts[place] += count
+        counts = self._counts
+        for place in places:
+            counts[place] += 1
         self._sum += math.fsum(values)
-        if found[-1][3] is not None or any(each[3] for each in found):
-            self._exemplars.update(
-                (place, each)
-                for place, each in zip(places, found, strict=True)
-                if each[3] is not None
-            )
+        # by type: what somebody gave for an id may not like to be compared
+        kinds = {type(each[3]) for each in found}
+        marked: Iterable[tuple[int, Observation]]
+        marked = zip(places, found, strict=True)
+        if _NONE in kinds:
+            if len(kinds) == 1:
+                return
+            marked = [each for each in marked if each[1][3] is not None]
+        self._exemplars.update(marked)  # the last of each bucket stays
 
     def _samples(self) -> Iterator[Sample]:
         total = 0

@@ -127,8 +127,9 @@ class Regularly:
         self._thread = thread
         try:
             thread.start()
-        except RuntimeError:  # the interpreter ends: close does it
+        except RuntimeError:  # the interpreter ends: it is now or never
             self._thread = None
+            self.do()
 
     def _run(self) -> None:
         closing = self._closing

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ..fields import message_of
 from ..payloads import Payload
+from ..values import shape_of
 from .instruments import Instrument
 from .metric import MESSAGE, Metric
 from .reductions import numeric
@@ -132,6 +133,8 @@ def _numbers(value: Any, is_reduced: bool) -> Iterator[tuple[Any, Any]]:
     """
     One number, or those of a mapping or list that a reduction gave.
     """
+    if is_reduced and shape_of(value):
+        value = value.tolist()
     if is_reduced and isinstance(value, Mapping):
         yield from value.items()
     elif is_reduced and isinstance(value, (list, tuple)):

@@ -365,6 +365,26 @@ def test_meter_takes_each_number_of_a_batch():
     assert {(): [0.75, 0.5]} == bench.values("scores")
 
 
+def test_meter_takes_what_a_function_of_your_own_gives():
+    """
+    A number, parts by name, a list or an array of numbers.
+    """
+    found = {
+        "numpy.sqrt": ({(): [2.0]}, 4.0),
+        "numpy.cumsum": ({(): [1, 3, 6]}, [1, 2, 3]),
+        "collections.Counter": (
+            {("part=a",): [2], ("part=b",): [1]},
+            ["a", "b", "a"],
+        ),
+    }
+    for name, (expected, value) in found.items():
+        bench = Bench([{"field": "x", "kind": "gauge", "reduce": name}])
+
+        bench.log(x=value)
+
+        assert expected == bench.values("x"), name
+
+
 def test_meter_counts_a_reduction_that_failed_and_goes_on():
     """
     It is refused and reported; what else is in the record is measured.
