@@ -78,6 +78,10 @@ def _without_secrets(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
+def _nothing() -> None:
+    pass
+
+
 class Regularly:
     """
     Does something every so many seconds, and a last time at the end.
@@ -106,6 +110,8 @@ class Regularly:
         self._doing = fork_safe_lock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
+        #: Called by the thread when it has done it for the last time.
+        self.ended: Callable[[], None] = _nothing
         tell_child(self)
 
     def forget_parent(self) -> None:
@@ -114,6 +120,13 @@ class Regularly:
         """
         self._closing = threading.Event()
         self._thread = None
+
+    @property
+    def is_running(self) -> bool:
+        """
+        Whether it will be done at least once more.
+        """
+        return self._thread is not None
 
     def start(self) -> None:
         """
@@ -136,6 +149,8 @@ class Regularly:
         while not closing.wait(self._interval):
             self.do()
         self.do()
+        self._thread = None
+        self.ended()
 
     def do(self, timeout: float = 10.0) -> None:
         """

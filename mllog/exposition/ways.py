@@ -155,17 +155,29 @@ class Ways:
         for each in self._regular:
             each.do(self.close_timeout)
 
-    def close(self) -> None:
+    def close(self, done: Callable[[], None]) -> None:
         """
         Write and push a last time, and give the port back.
+
+        Args:
+            done: Called as soon as nobody reads the registry any more; that
+                may be later, by another thread, and more than once.
         """
         if self._closed_in == os.getpid():
             return
         self._closed_in = os.getpid()
+
+        def ended() -> None:
+            if not any(each.is_running for each in self._regular):
+                done()
+
         if self._server is not None:
             self._server.close()
         for each in self._regular:
+            each.ended = ended
+        for each in self._regular:
             each.close(self.close_timeout)
+        ended()
 
     # --- pages ---
 

@@ -275,11 +275,17 @@ class PrometheusHandler(Handling, logging.Handler):
         """
         Write and push a last time, and give up port and names.
         """
-        self._ways.close()
-        if self._book is not None:
-            book, self._book = self._book, None
-            let_go(self.registry, book)
+        self._ways.close(self._let_go)
         super().close()
+
+    def _let_go(self) -> None:
+        """
+        Take what was measured off the page.
+        """
+        with self._counting:
+            book, self._book = self._book, None
+        if book is not None:
+            let_go(self.registry, book)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._ways}>"

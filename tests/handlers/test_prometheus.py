@@ -622,6 +622,35 @@ def test_textfile_is_written_every_so_often(make, logger, tmp_path):
     _until(path.exists)
 
 
+def test_textfile_has_the_last_values_after_a_new_configuration(
+    logger, tmp_path
+):
+    """
+    dictConfig() does not wait, and the file is written with what was there.
+    """
+    path = tmp_path / "train.prom"
+    config = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {
+            "p": {
+                "class": "mllog.PrometheusHandler",
+                "textfile": str(path),
+                "registry": "default",
+            }
+        },
+        "loggers": {logger.name: {"handlers": ["p"], "level": "INFO"}},
+    }
+    logging.config.dictConfig(config)
+    logger.info("x", extra={"loss": 0.5})
+
+    logging.config.dictConfig({**config, "handlers": {}, "loggers": {}})
+
+    _until(path.exists)
+    assert 0.5 == samples(path.read_text())["loss"]
+    _until(lambda: prometheus_client.REGISTRY.get_sample_value("loss") is None)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no such folder")
 def test_textfile_that_cannot_be_written_is_said_once(
     make, logger, tmp_path, capsys
