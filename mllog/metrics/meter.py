@@ -29,9 +29,9 @@ __all__ = ["Meter"]
 
 _BEHIND: Final = OWN_COUNT - 1
 _NONE: Final = type(None)
-# Values that may wait in a cell before they are folded: more of them cost a
-# little less each, and the memory of so many in each series
-_WAITING: Final = 64
+# Values that may wait in a cell: more of them cost a little less each, but the
+# call that adds them up takes longer, and each series may have to hold so many
+_WAITING: Final = 32
 # Beyond them names and layouts are made of data, which never ends
 _MOST_LAYOUTS: Final = 1000
 _MOST_NAMES: Final = 1000
