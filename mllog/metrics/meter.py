@@ -56,7 +56,7 @@ class Meter:
     Args:
         cell_of: Makes the cell of an instrument's series.
 
-        refuse: Told the reason that a value cannot be measured.
+        refuse: Told why a value cannot be measured.
 
         report: Told of a reduction that failed.
 
@@ -156,8 +156,7 @@ class Meter:
                 cell.fold()
             taken = True
         if entry.special or plan.has_metrics:
-            found = self._take_special(record, plan, entry, mark)
-            return found or taken
+            return self._take_special(record, plan, entry, mark) or taken
         return taken
 
     # --- the slow way ---
@@ -206,9 +205,7 @@ class Meter:
         entry: Entry,
         mark: Any,
     ) -> bool:
-        if row.is_automatic and not row.is_number(value):
-            return False
-        if not row.wants(record):
+        if not row.wants(record, value):
             return False
         taken = False
         for part, each in self._found(row, value):
@@ -222,16 +219,13 @@ class Meter:
             taken = True
         return taken
 
-    def _found(self, row: Row, value: Any) -> Iterator[tuple[str, Any]]:
-        """
-        The numbers in *value*, in the base unit, and which part each is.
-        """
+    def _found(self, row: Row, value: Any) -> list[tuple[Any, Any]]:
         try:
-            return iter(list(found_in(row, value)))
+            return list(found_in(row, value))
         except Exception as exc:
             self._refuse("reduction_failed")
             self._report(exc)
-            return iter(())
+            return []
 
     # --- compiling ---
 
@@ -247,10 +241,9 @@ class Meter:
             for row in self._rows(name, logger)
         ]
         rows += [
-            row
+            self._row(metric)
             for metric in self._metrics
             if metric.field == MESSAGE and metric.takes_logger(logger)
-            for row in [self._row(metric)]
         ]
         plan = Plan(names, logger, rows)
         # what ``metrics`` holds is known only when it comes
@@ -280,20 +273,24 @@ class Meter:
                 continue
             if (found := metric.of_field(field)) is not None:
                 is_configured = True
-                if found.takes_logger(logger):
+                if found.takes_logger(logger) and (
+                    found is metric or self._has_room(found)
+                ):
                     yield self._row(found)
         if is_configured or not self._automatic:
             return
         if field in VOCABULARY:
             yield self._row(Metric(field))
-        elif numeric(value) is not None and self._has_room(field):
-            yield self._row(Metric(field, "gauge"), is_automatic=True)
+        elif numeric(value) is not None:
+            gauge = Metric(field, "gauge")
+            if self._has_room(gauge):
+                yield self._row(gauge, is_automatic=True)
 
-    def _has_room(self, field: str) -> bool:
+    def _has_room(self, metric: Metric) -> bool:
         """
-        Whether one more name may come out of ``metrics``.
+        Whether there may be one more metric that nobody named.
         """
-        if Metric(field, "gauge") in self._instruments:
+        if metric in self._instruments:
             return True
         if self._names >= _MOST_NAMES:
             self._refuse("too_many_names")

@@ -71,16 +71,15 @@ class Row:
             and not self.of_message
         )
 
-    def is_number(self, value: Any) -> bool:
+    def wants(self, record: logging.LogRecord, value: Any) -> bool:
         """
-        Whether *value* is a number of any kind, NaN included.
-        """
-        return type(value) is float or numeric(value) is not None
+        Whether value, message and turn are those that are measured.
 
-    def wants(self, record: logging.LogRecord) -> bool:
+        What is measured without being configured has to be a number; NaN is
+        one.
         """
-        Whether message and turn are those that are measured.
-        """
+        if self.is_automatic and numeric(value) is None:
+            return False
         if self.pattern is not None and not self.pattern.search(
             message_of(record)
         ):

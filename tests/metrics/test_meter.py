@@ -498,6 +498,19 @@ def test_meter_memory_does_not_grow_with_labels_and_names(count):
     assert len(bench.meter.instruments) <= 1001
 
 
+def test_meter_pattern_makes_at_most_a_thousand_metrics():
+    """
+    Names made of data that match it are refused and counted after that.
+    """
+    bench = Bench([{"field": "re:f.*", "kind": "gauge"}])
+
+    for number in range(1200):
+        bench.log(**{f"f{number}": 1})
+
+    assert 1000 == len(bench.meter.instruments)
+    assert ["too_many_names"] * 200 == bench.refused
+
+
 def test_meter_memory_does_not_grow_with_sets_of_fields():
     """
     Field names made of data are compiled and forgotten.
