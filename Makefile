@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-EXTRAS := test,test-prometheus,test-s3,lint,demo,yaml
+EXTRAS := test,test-kafka,test-prometheus,test-s3,lint,demo,yaml
 
 .DEFAULT_GOAL := help
 
@@ -22,12 +22,15 @@ demo: install  ## Train a classifier, serve it, and look at what it logged
 	$(BIN)/python examples/digits_service.py
 
 test: install lint types  ## Run lint, types and all tests but those below
-	$(BIN)/python -m pytest -m 'not s3servers and not prometheus'
+	$(BIN)/python -m pytest -m 'not s3servers and not kafka and not prometheus'
 
-test-servers: install  ## Run the tests with servers of S3 and with Prometheus
-	$(BIN)/python -m pytest -m 's3servers or prometheus'
+kafka: install  ## Fetch Apache Kafka for the tests: needs Java and Maven
+	@$(BIN)/python tests/servers/kafka_jars.py
 
-test-faults: install  ## Run the fault tests in full size
+test-servers: kafka  ## Run the tests with moto, OpenStack Swift, Prometheus and Kafka
+	$(BIN)/python -m pytest -m 's3servers or kafka or prometheus'
+
+test-faults: kafka  ## Run the fault tests in full size
 	$(BIN)/python -m pytest --full-faults -m faults
 
 test-versions: install  ## Run the tests on every Python that is on PATH
@@ -56,4 +59,4 @@ docs: install  ## Draw the picture and the tables of the docs anew
 clean:  ## Remove what the commands above made
 	rm -rf $(VENV) build dist *.egg-info logs .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo test test-servers test-faults test-versions docs fmt lint types bench clean
+.PHONY: help install demo kafka test test-servers test-faults test-versions docs fmt lint types bench clean

@@ -10,10 +10,14 @@ nox.options.default_venv_backend = "venv"
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
-# The wheel, the demo and the S3 servers are tried once, by `make test` and
-# `make test-servers`.
+# The wheel, the demo, the S3 servers and Apache Kafka are tried once, by
+# `make test` and `make test-servers`.
 ARGUMENTS = [
-    *("-q", "-m", "not packaging and not s3servers and not prometheus"),
+    *(
+        "-q",
+        "-m",
+        "not packaging and not s3servers and not kafka and not prometheus",
+    ),
     "--ignore=tests/test_examples.py",
     "--ignore=tests/faults/test_s3.py",
 ]

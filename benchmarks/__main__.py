@@ -20,6 +20,7 @@ _CASES = (
     "rich_text",
     "syslog",
     "s3",
+    "kafka",
     "import_time",
 )
 _FEWEST = 5

@@ -8,7 +8,15 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["FIELDS", "LOGGER", "MESSAGE", "call_on", "call_through", "tune"]
+__all__ = [
+    "FIELDS",
+    "LOGGER",
+    "MESSAGE",
+    "PJL",
+    "call_on",
+    "call_through",
+    "tune",
+]
 
 LOGGER = "ml.serving"
 MESSAGE = "Inference complete"
@@ -20,6 +28,8 @@ FIELDS = (
     "batch_size",
     "confidence",
 )
+#: What python-json-logger is asked for, besides the fields.
+PJL = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def call_through(handler: logging.Handler) -> Callable[[float], None]:

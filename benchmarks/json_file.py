@@ -13,6 +13,7 @@ from typing import Any
 
 from . import child
 from .application import (
+    PJL,
     FIELDS,
     LOGGER,
     MESSAGE,
@@ -36,7 +37,6 @@ Call = Callable[[float], None]
 
 # Large enough that nothing rotates, so that what is timed is the asking.
 _LARGE = 1 << 30
-_PJL = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 class Floor(logging.Handler):
@@ -96,13 +96,13 @@ def _rotating(path: str, formatter: logging.Formatter) -> Call:
 def _pjl_orjson(path: str) -> Call:
     from pythonjsonlogger.orjson import OrjsonFormatter
 
-    return _rotating(path, OrjsonFormatter(_PJL))
+    return _rotating(path, OrjsonFormatter(PJL))
 
 
 def _pjl_json(path: str) -> Call:
     from pythonjsonlogger.json import JsonFormatter
 
-    return _rotating(path, JsonFormatter(_PJL))
+    return _rotating(path, JsonFormatter(PJL))
 
 
 def _concurrent(path: str) -> Call:
@@ -110,7 +110,7 @@ def _concurrent(path: str) -> Call:
     from pythonjsonlogger.orjson import OrjsonFormatter
 
     handler = ConcurrentRotatingFileHandler(path, maxBytes=_LARGE)
-    handler.setFormatter(OrjsonFormatter(_PJL))
+    handler.setFormatter(OrjsonFormatter(PJL))
     return call_through(handler)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from .application import call_through
 from .calls import timed_calls
+from .lines import lines_of
 from .s3_variants import BUCKET, ENVIRONMENT, VARIANTS
 
 __all__ = ["batches", "caller", "payloads"]
@@ -36,22 +37,6 @@ def caller(name: str, folder: str, port: str) -> Generator[Any, Any, None]:
             **timed_calls(call, chance, request),
             "told": told(),
         }
-
-
-class _Kept(logging.Handler):
-    """
-    Keeps the lines that S3Handler would send.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        from mllog import JSONFormatter
-
-        self._way = JSONFormatter().format_bytes
-        self.lines: list[bytes] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self._way(record))
 
 
 def batches(compression: str, port: str) -> Generator[Any, int, None]:
@@ -81,13 +66,16 @@ def batches(compression: str, port: str) -> Generator[Any, int, None]:
     call = call_through(handler)
     compress = codec_of("compression", compression).compress
     client = _client(endpoint)
-    kept, lines = _Kept(), []
+    lines: list[bytes] = []
     request = yield "ready"
     while True:
         chance = random.Random(request)
         values = [chance.lognormvariate(-4, 0.7) for _ in range(request)]
         if len(lines) != request:
-            lines = _lines(kept, values)
+            lines = [
+                line if line.endswith(b"\n") else line + b"\n"
+                for line in lines_of(values)
+            ]
         gc.collect()
         began = perf_counter()
         for value in values:
@@ -112,19 +100,6 @@ def batches(compression: str, port: str) -> Generator[Any, int, None]:
             "bytes": len(body),
             "packed": len(packed),
         }
-
-
-def _lines(kept: _Kept, values: list[float]) -> list[bytes]:
-    logger = logging.getLogger("ml.serving")
-    handlers, logger.handlers = logger.handlers, []
-    kept.lines = []
-    call = call_through(kept)
-    for value in values:
-        call(value)
-    logger.handlers = handlers
-    return [
-        line if line.endswith(b"\n") else line + b"\n" for line in kept.lines
-    ]
 
 
 def _client(endpoint: str) -> Any:

@@ -11,127 +11,46 @@ import os
 import queue
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from .application import FIELDS, LOGGER, MESSAGE, call_through
+from .shipping import NULL, ShippingVariant, Subject, Told, null, shipped
 
-__all__ = ["NULL", "VARIANTS", "Call", "Subject", "SyslogVariant"]
-
-Call = Callable[[float], None]
-
-NULL = "null"
+__all__ = ["VARIANTS"]
 
 _HOST = "127.0.0.1"
 _PLAIN = f"{LOGGER}: %(message)s"
 _WITH_FIELDS = " ".join([_PLAIN, *(f"{key}=%({key})s" for key in FIELDS)])
 
 
-@dataclass
-class Subject:
-    """
-    The call that is timed, and what its handler tells of its losses.
-
-    Args:
-        call: What an application calls.
-
-        told: How many records it said were lost, by whatever means.
-
-        kept: How many are on disk, for another process to send.
-    """
-
-    call: Call
-    told: Callable[[], int] = field(default=lambda: 0)
-    kept: Callable[[], int] = field(default=lambda: 0)
-
-
-@dataclass(frozen=True)
-class SyslogVariant:
-    """
-    One way to send a record to a syslog server.
-
-    Args:
-        label: What tables call it.
-
-        make: Makes it, for a port and a folder.
-
-        needs: The module it cannot do without; "" for none.
-
-        budget: Microseconds that its median may cost; 0 for peers.
-    """
-
-    label: str
-    make: Callable[[int, str], Subject]
-    needs: str = ""
-    budget: float = 0.0
-
-
-class _Told:
-    """
-    Counts what ends in ``handleError``, the stdlib's way to tell.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def watch(self, handler: logging.Handler) -> None:
-        """
-        Count instead of printing a traceback, which would take its time.
-        """
-
-        def told(record: logging.LogRecord) -> None:
-            self.count += 1
-
-        handler.handleError = told  # type: ignore[method-assign]
-
-    def number(self) -> int:
-        """
-        How many so far.
-        """
-        return self.count
-
-
-def _null(port: int, folder: str) -> Subject:
-    return Subject(call_through(logging.NullHandler()))
-
-
-def _mllog(**options: Any) -> Callable[[int, str], Subject]:
-    def make(port: int, folder: str) -> Subject:
+def _mllog(**options: Any) -> Callable[[str, str], Subject]:
+    def make(port: str, folder: str) -> Subject:
         from mllog import SyslogHandler
 
         if "spool" in options:
             options["spool_dir"] = os.path.join(folder, "spool")
         handler = SyslogHandler(f"tcp://{_HOST}:{port}", **options)
-
-        def told() -> int:
-            return sum(handler.stats().dropped.values())
-
-        def kept() -> int:
-            found = handler.stats()
-            is_disk = "spool" in options
-            return found.spooled + (found.in_flight if is_disk else 0)
-
-        return Subject(call_through(handler), told, kept)
+        return shipped(handler, has_spool="spool" in options)
 
     return make
 
 
-def _stdlib_handler(port: int, told: _Told) -> logging.Handler:
+def _stdlib_handler(port: str, told: Told) -> logging.Handler:
     handler = logging.handlers.SysLogHandler(
-        (_HOST, port), socktype=socket.SOCK_STREAM
+        (_HOST, int(port)), socktype=socket.SOCK_STREAM
     )
     handler.setFormatter(logging.Formatter(_WITH_FIELDS))
     told.watch(handler)
     return handler
 
 
-def _stdlib(port: int, folder: str) -> Subject:
-    told = _Told()
+def _stdlib(port: str, folder: str) -> Subject:
+    told = Told()
     return Subject(call_through(_stdlib_handler(port, told)), told.number)
 
 
-def _queued(port: int, folder: str) -> Subject:
-    told = _Told()
+def _queued(port: str, folder: str) -> Subject:
+    told = Told()
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(
         waiting, _stdlib_handler(port, told)
@@ -142,12 +61,12 @@ def _queued(port: int, folder: str) -> Subject:
     return Subject(call_through(handler), told.number)
 
 
-def _rfc5424(port: int, folder: str) -> Subject:
+def _rfc5424(port: str, folder: str) -> Subject:
     from rfc5424logging import Rfc5424SysLogHandler
 
-    told = _Told()
+    told = Told()
     handler = Rfc5424SysLogHandler(
-        (_HOST, port), socktype=socket.SOCK_STREAM, enterprise_id=32473
+        (_HOST, int(port)), socktype=socket.SOCK_STREAM, enterprise_id=32473
     )
     told.watch(handler)
     handler.addFilter(_as_structured_data)
@@ -164,19 +83,19 @@ def _as_structured_data(record: Any) -> bool:
     return True
 
 
-def _logstash(port: int, folder: str) -> Subject:
+def _logstash(port: str, folder: str) -> Subject:
     from logstash_async.handler import AsynchronousLogstashHandler
 
     return Subject(
-        call_through(AsynchronousLogstashHandler(_HOST, port, None))
+        call_through(AsynchronousLogstashHandler(_HOST, int(port), None))
     )
 
 
-def _loguru(port: int, folder: str) -> Subject:
+def _loguru(port: str, folder: str) -> Subject:
     from loguru import logger
 
-    told = _Told()
-    connection = socket.create_connection((_HOST, port))
+    told = Told()
+    connection = socket.create_connection((_HOST, int(port)))
 
     def send(line: str) -> None:
         try:
@@ -202,26 +121,28 @@ def _loguru(port: int, folder: str) -> Subject:
 
 
 VARIANTS = {
-    NULL: SyslogVariant("NullHandler (sends nothing)", _null),
-    "mllog": SyslogVariant("**mllog** SyslogHandler", _mllog(), budget=4),
-    "json": SyslogVariant(
+    NULL: ShippingVariant("NullHandler (sends nothing)", null),
+    "mllog": ShippingVariant("**mllog** SyslogHandler", _mllog(), budget=4),
+    "json": ShippingVariant(
         '**mllog**, fields="json"', _mllog(fields="json"), budget=4
     ),
-    "overflow": SyslogVariant(
+    "overflow": ShippingVariant(
         '**mllog**, spool="overflow"', _mllog(spool="overflow"), budget=4
     ),
-    "always": SyslogVariant(
+    "always": ShippingVariant(
         '**mllog**, spool="always"', _mllog(spool="always"), budget=12
     ),
-    "stdlib": SyslogVariant("SysLogHandler, TCP", _stdlib),
-    "queued": SyslogVariant("QueueHandler, SysLogHandler behind it", _queued),
-    "rfc5424": SyslogVariant(
+    "stdlib": ShippingVariant("SysLogHandler, TCP", _stdlib),
+    "queued": ShippingVariant(
+        "QueueHandler, SysLogHandler behind it", _queued
+    ),
+    "rfc5424": ShippingVariant(
         "rfc5424-logging-handler", _rfc5424, "rfc5424logging"
     ),
-    "logstash": SyslogVariant(
+    "logstash": ShippingVariant(
         "python-logstash-async, in memory", _logstash, "logstash_async"
     ),
-    "loguru": SyslogVariant(
+    "loguru": ShippingVariant(
         "loguru, enqueue=True, a socket", _loguru, "loguru"
     ),
 }

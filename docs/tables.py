@@ -2,7 +2,8 @@
 Write the tables of the reference pages from the code they describe.
 
 Run it with ``.venv/bin/python docs/tables.py`` after a change of the
-vocabulary, the settings, or the options of a handler; a test compares.
+vocabulary, the settings, or the options of a handler or of InferenceFormatter;
+a test compares.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _KINDS = {
     "metrics": "list",
     "reduce": "text",
     "registry": "text",
+    "model_version": "number or mapping",
     "socktype": "text or number",
 }
 _HEAD = ("option", "type", "unit", "default", "meaning")
@@ -51,7 +53,10 @@ _HANDLERS = (
     ("S3Handler", _STORE, mllog.S3Handler),
     ("S3PayloadHandler", _STORE, mllog.S3PayloadHandler),
     ("S3Archive", _STORE, mllog.S3Archive),
+    ("KafkaHandler", _MORE, mllog.KafkaHandler),
 )
+# What logging's configurators give every formatter
+_GIVEN = ("fmt", "datefmt", "style", "validate")
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
 
 
@@ -146,6 +151,13 @@ def _in_group(name: str) -> str:
     )
 
 
+def inference() -> str:
+    """
+    The options of InferenceFormatter.
+    """
+    return _table(_HEAD, _options(mllog.InferenceFormatter))
+
+
 def _options(handler: type) -> Iterator[tuple[str, ...]]:
     """
     What *handler* itself takes: its signature, explained by its docstring.
@@ -153,7 +165,7 @@ def _options(handler: type) -> Iterator[tuple[str, ...]]:
     meanings = _arguments(handler)
     parameters = inspect.signature(handler.__init__).parameters
     for name, parameter in list(parameters.items())[1:]:
-        if parameter.kind is parameter.VAR_KEYWORD:
+        if parameter.kind is parameter.VAR_KEYWORD or name in _GIVEN:
             continue
         yield (
             f"`{name}`",
@@ -237,6 +249,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 TABLES = {
     "delivery.md": delivery,
     "fields.md": fields,
+    "inference.md": inference,
     "metrics.md": metrics,
     "settings.md": settings,
 }

@@ -19,6 +19,7 @@ TYPE_CHECKING = False  # typing itself takes 2 ms to import
 if TYPE_CHECKING:
     from typing import Any
 
+    from .calls.inference import inference as inference
     from .config import configure as configure
     from .config import preset as preset
     from .context import bind as bind
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from .delivery.lifecycle import shutdown as shutdown
     from .delivery.lifecycle import stats as stats
     from .errors import ConfigError as ConfigError
+    from .errors import EventError as EventError
     from .errors import MissingPackageError as MissingPackageError
     from .errors import MllogError as MllogError
     from .errors import MllogWarning as MllogWarning
     from .fields import extra as extra
     from .filters import ContextFilter as ContextFilter
     from .filters import SamplingFilter as SamplingFilter
+    from .formatters.inference import InferenceFormatter as InferenceFormatter
     from .formatters.json import JSONFormatter as JSONFormatter
     from .formatters.rich import RichFormatter as RichFormatter
     from .formatters.text import TextFormatter as TextFormatter
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from .handlers.file import (
         TimestampedRotatingFileHandler as TimestampedRotatingFileHandler,
     )
+    from .handlers.kafka import KafkaHandler as KafkaHandler
     from .handlers.latency_csv import LatencyCSVHandler as LatencyCSVHandler
     from .handlers.prometheus import PrometheusHandler as PrometheusHandler
     from .handlers.rich import RichHandler as RichHandler
@@ -55,7 +59,10 @@ __all__ = [
     "ConfigError",
     "ConsoleHandler",
     "ContextFilter",
+    "EventError",
+    "InferenceFormatter",
     "JSONFormatter",
+    "KafkaHandler",
     "LatencyCSVHandler",
     "Metric",
     "MissingPackageError",
@@ -77,6 +84,7 @@ __all__ = [
     "configure",
     "extra",
     "flush",
+    "inference",
     "preset",
     "read",
     "shutdown",
@@ -90,7 +98,10 @@ _HOMES = {
     "ConfigError": "errors",
     "ConsoleHandler": "handlers.console",
     "ContextFilter": "filters",
+    "EventError": "errors",
+    "InferenceFormatter": "formatters.inference",
     "JSONFormatter": "formatters.json",
+    "KafkaHandler": "handlers.kafka",
     "LatencyCSVHandler": "handlers.latency_csv",
     "Metric": "metrics.metric",
     "MissingPackageError": "errors",
@@ -111,6 +122,7 @@ _HOMES = {
     "configure": "config",
     "extra": "fields",
     "flush": "delivery.lifecycle",
+    "inference": "calls.inference",
     "preset": "config",
     "read": "reading",
     "shutdown": "delivery.lifecycle",

@@ -52,7 +52,8 @@ def preset(name: str, **settings: Any) -> dict[str, Any]:
 
     Args:
         name: ``console``, ``files``, ``training``, ``inference``,
-            ``syslog``, ``s3`` or ``s3-payloads``.
+            ``syslog``, ``s3``, ``s3-payloads``, ``kafka`` or
+            ``inference-kafka``.
 
         settings: Values for what the preset otherwise takes from the
             environment, in lower case: ``directory="/var/log/model"``.

@@ -8,21 +8,17 @@ with ``contextvars.copy_context().run``.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
+from .decoration import Around, Block, Opened
 from .fields import renamed
 
-__all__ = ["bind", "bound", "timed", "with_bound"]
-
-F = TypeVar("F", bound=Callable[..., Any])
+__all__ = ["bind", "bound", "timed", "unwrapped", "with_bound"]
 
 _EMPTY: Mapping[str, Any] = {}
 
@@ -115,95 +111,7 @@ def _copied(
     return new
 
 
-class _Around(AbstractContextManager[Any]):
-    """
-    A context manager that also decorates functions of every kind.
-    """
-
-    def _again(self) -> AbstractContextManager[Any]:
-        """
-        A fresh one for each call of a decorated function.
-        """
-        raise NotImplementedError
-
-    # What is around a decorated generator from its first step to its last,
-    # and around each of its steps.
-    _whole: Callable[[], AbstractContextManager[Any]]
-    _step: Callable[[], AbstractContextManager[Any]]
-
-    def __call__(self, function: F) -> F:
-        if inspect.isasyncgenfunction(function):
-            around = self._around_async_generator(function)
-        elif inspect.isgeneratorfunction(function):
-            around = self._around_generator(function)
-        elif inspect.iscoroutinefunction(function):
-
-            async def around(*args: Any, **kwargs: Any) -> Any:
-                with self._again():
-                    return await function(*args, **kwargs)
-
-        else:
-
-            def around(*args: Any, **kwargs: Any) -> Any:
-                with self._again():
-                    return function(*args, **kwargs)
-
-        return functools.wraps(function)(around)  # type: ignore[return-value]
-
-    def _around_generator(
-        self, function: Callable[..., Any]
-    ) -> Callable[..., Any]:
-        def around(*args: Any, **kwargs: Any) -> Any:
-            with self._whole():
-                generator = function(*args, **kwargs)
-                step = functools.partial(next, generator)
-                while True:
-                    try:
-                        with self._step():
-                            item = step()
-                    except StopIteration as end:
-                        return end.value
-                    try:
-                        sent = yield item
-                    except GeneratorExit:
-                        with self._step():
-                            generator.close()
-                        raise
-                    except BaseException as error:
-                        step = functools.partial(generator.throw, error)
-                    else:
-                        step = functools.partial(generator.send, sent)
-
-        return around
-
-    def _around_async_generator(
-        self, function: Callable[..., Any]
-    ) -> Callable[..., Any]:
-        async def around(*args: Any, **kwargs: Any) -> Any:
-            with self._whole():
-                generator = function(*args, **kwargs)
-                step = generator.__anext__()
-                while True:
-                    try:
-                        with self._step():
-                            item = await step
-                    except StopAsyncIteration:
-                        return
-                    try:
-                        sent = yield item
-                    except GeneratorExit:
-                        with self._step():
-                            await generator.aclose()
-                        raise
-                    except BaseException as error:
-                        step = generator.athrow(error)
-                    else:
-                        step = generator.asend(sent)
-
-        return around
-
-
-class bind(_Around):  # noqa: N801 - read as a verb: with mllog.bind(...)
+class bind(Around):  # noqa: N801 - read as a verb: with mllog.bind(...)
     """
     Put fields on every record that is logged inside the block.
 
@@ -226,9 +134,13 @@ class bind(_Around):  # noqa: N801 - read as a verb: with mllog.bind(...)
         again._fields = self._fields
         return again
 
-    # Between its steps a generator's fields are not those of its caller.
-    _whole = staticmethod(nullcontext)
-    _step = _again
+    def _opener(
+        self, function: Callable[..., Any], *, is_stream: bool
+    ) -> Opened:
+        del function
+        if is_stream:
+            return lambda _args, _kwargs: _InSteps(self)
+        return lambda _args, _kwargs: self._again()
 
     def __enter__(self) -> bind:
         here = stack()
@@ -253,6 +165,18 @@ class bind(_Around):  # noqa: N801 - read as a verb: with mllog.bind(...)
         _STACK.set(_Stack(left) if left else None)
 
 
+class _InSteps(Block):
+    """
+    Between its steps a generator's fields are not those of its caller.
+    """
+
+    def __init__(self, fields: bind) -> None:
+        self._step = fields._again  # type: ignore[method-assign]
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
 def _closes_here(block: _Block) -> bool:
     """
     Whether this is the context that *block* was opened in.
@@ -274,7 +198,7 @@ def _close_elsewhere(block: _Block) -> None:
     _strays += 1
 
 
-class timed(_Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
+class timed(Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
     """
     Log how long the block took, in seconds, also when it raises.
 
@@ -326,8 +250,11 @@ class timed(_Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
         again._depth = 3
         return again
 
-    _whole = _again
-    _step = staticmethod(nullcontext)
+    def _opener(
+        self, function: Callable[..., Any], *, is_stream: bool
+    ) -> Opened:
+        del function, is_stream
+        return lambda _args, _kwargs: self._again()
 
     # Frames from Logger.log up to the code whose place the record shows.
     _depth = 2
@@ -346,7 +273,7 @@ class timed(_Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
         fields = {self._field: seconds, **self.fields}
         if kind is not None and kind is not GeneratorExit:
             fields["error_type"] = kind.__name__
-        logger, message, fields = _unwrapped(
+        logger, message, fields = unwrapped(
             self._logger, self._message, fields
         )
         logger.log(
@@ -357,7 +284,7 @@ class timed(_Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
         )
 
 
-def _unwrapped(
+def unwrapped(
     logger: logging.Logger | logging.LoggerAdapter[Any],
     message: str,
     fields: dict[str, Any],

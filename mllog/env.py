@@ -56,14 +56,45 @@ def _spool(option: str, value: Any) -> str:
 
 
 def _bucket(option: str, value: Any) -> str:
+    return _needed(option, value, "the name of a bucket")
+
+
+def _servers(option: str, value: Any) -> str:
+    return _needed(option, value, "host:9092, some with commas")
+
+
+def _topic(option: str, value: Any) -> str:
+    return _needed(option, value, "the name of a topic")
+
+
+def _needed(option: str, value: Any, expected: str) -> str:
     if value:
         return str(value)
     # no default: whoever guessed one would send records to a stranger
     raise ConfigError(
         f"{option} is not set",
-        expected="the name of a bucket",
+        expected=expected,
         fix=f"set {option}, or give {option[len('MLLOG_') :].lower()}=…",
     )
+
+
+def _word(_option: str, value: Any) -> str | None:
+    return value or None
+
+
+def _schema(option: str, value: Any) -> str:
+    return options.choice(
+        option, value, ("hopsworks-kserve", "hopsworks", "cloudevents")
+    )
+
+
+def _mode(option: str, value: Any) -> str:
+    modes = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
+    return options.choice(option, str(value).upper(), modes)
+
+
+def _encoding(option: str, value: Any) -> str:
+    return options.choice(option, value, ("json", "avro"))
 
 
 def _prefix(_option: str, value: Any) -> str:
@@ -100,12 +131,15 @@ class Setting:
         parse: Option name and text to value.
 
         meaning: One line for ``mllog presets show``.
+
+        is_secret: Whether its value is never shown.
     """
 
     name: str
     default: str
     parse: Callable[[str, Any], Any]
     meaning: str
+    is_secret: bool = False
 
     @property
     def variable(self) -> str:
@@ -192,6 +226,63 @@ SETTINGS = {
             "1",
             _share,
             "share of the requests whose payloads are stored, 0 to 1",
+        ),
+        Setting(
+            "KAFKA_BOOTSTRAP_SERVERS",
+            "",
+            _servers,
+            "brokers, as host:9092; it has to be set",
+        ),
+        Setting(
+            "KAFKA_TOPIC",
+            "",
+            _topic,
+            "topic; it has to be set; NONE sends nothing",
+        ),
+        Setting(
+            "KAFKA_SECURITY_PROTOCOL",
+            "",
+            _word,
+            "PLAINTEXT, SSL or SASL_SSL; empty is what the others ask for",
+        ),
+        Setting(
+            "KAFKA_CA_FILE",
+            "",
+            _path,
+            "authorities that sign the brokers' certificates, as a PEM file",
+        ),
+        Setting(
+            "KAFKA_SASL_MECHANISM",
+            "",
+            _word,
+            "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512",
+        ),
+        Setting("KAFKA_SASL_USERNAME", "", _word, "who we are to the brokers"),
+        Setting(
+            "KAFKA_SASL_PASSWORD",
+            "",
+            _word,
+            "how we prove it; only sent over TLS, and never shown",
+            is_secret=True,
+        ),
+        Setting(
+            "INFERENCE_SCHEMA",
+            "hopsworks-kserve",
+            _schema,
+            "events of inferences: hopsworks-kserve, hopsworks, cloudevents",
+        ),
+        Setting(
+            "INFERENCE_MODE",
+            "ALL",
+            _mode,
+            "what they hold: ALL, MODEL_INPUTS, PREDICTIONS, NONE",
+        ),
+        Setting("INFERENCE_ENCODING", "json", _encoding, "json or avro"),
+        Setting(
+            "SERVING_ID",
+            "0",
+            _whole,
+            "number of the deployment, in events of Hopsworks",
         ),
         Setting(
             "METRICS_PORT",

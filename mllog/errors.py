@@ -6,6 +6,7 @@ Every exception and warning that mllog raises.
     MllogError(Exception)
     ├── ConfigError(TypeError, ValueError)       an option, a value or a file that cannot work
     │   └── PresetNotFoundError(LookupError)     no preset of that name
+    ├── EventError(ValueError)                   a record that no event can be made of
     └── MissingPackageError(ImportError)         an optional package is not installed
     MllogWarning(UserWarning)                    works, but not as the configuration seems to mean
 
@@ -23,6 +24,7 @@ from typing import Any
 
 __all__ = [
     "ConfigError",
+    "EventError",
     "MissingPackageError",
     "MllogError",
     "MllogWarning",
@@ -77,18 +79,42 @@ class ConfigError(MllogError, TypeError, ValueError):
 
     def __str__(self) -> str:
         head = f"{self.owner}: {self.problem}" if self.owner else self.problem
-        lines = [head]
-        if self.expected:
-            lines.append(f"  expected: {self.expected}")
-        if self.fix:
-            lines.append(f"  fix: {self.fix}")
-        return "\n".join(lines)
+        return _lines(head, self.expected, self.fix)
 
 
 class PresetNotFoundError(ConfigError, LookupError):
     """
     No preset has that name.
     """
+
+
+class EventError(MllogError, ValueError):
+    """
+    A record that no right event can be made of: says which field, and why.
+
+    A handler counts such a record as dropped, and reports it.
+
+    Args:
+        field: The field that is missing or wrong.
+
+        problem: What is wrong with it, with its value.
+
+        expected: What would have been right.
+
+        fix: What to do about it.
+    """
+
+    def __init__(
+        self, field: str, problem: str, *, expected: str = "", fix: str = ""
+    ) -> None:
+        super().__init__(field, problem)
+        self.field = field
+        self.problem = problem
+        self.expected = expected
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return _lines(self.problem, self.expected, self.fix)
 
 
 class MissingPackageError(MllogError, ImportError):
@@ -115,6 +141,15 @@ class MllogWarning(UserWarning):
     """
     Something works, but not as the configuration seems to mean it.
     """
+
+
+def _lines(problem: str, expected: str, fix: str) -> str:
+    lines = [problem]
+    if expected:
+        lines.append(f"  expected: {expected}")
+    if fix:
+        lines.append(f"  fix: {fix}")
+    return "\n".join(lines)
 
 
 def require(package: str, extra: str) -> ModuleType:
@@ -156,5 +191,12 @@ def shown(option: str, value: Any) -> str:
     try:
         text = repr(value)
     except Exception:
-        text = f"<{type(value).__name__}>"
+        text = _kind(value)
     return f"{option}={text if len(text) <= 80 else text[:77] + '...'}"
+
+
+def _kind(value: Any) -> str:
+    try:
+        return f"<{type(value).__name__}>"
+    except Exception:  # a metaclass can forbid even this
+        return "<object>"

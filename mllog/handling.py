@@ -16,7 +16,7 @@ from typing import Any
 from . import options
 from .accounting import DeliveryStats, Ledger, Stats
 from .context import stack, with_bound
-from .errors import ConfigError
+from .errors import ConfigError, EventError
 from .filters import filters_from, passed
 from .forking import fork_safe_lock
 from .reports import Reports
@@ -49,6 +49,8 @@ def reason_of(error: BaseException | None) -> str:
         return "disk_full" if error.errno in _NO_ROOM else "io_error"
     if isinstance(error, RecursionError):
         return "recursion"
+    if isinstance(error, EventError):
+        return "invalid_event"
     return "format_error"
 
 

@@ -11,6 +11,7 @@ import traceback
 import weakref
 from collections.abc import Callable
 
+from .errors import MllogError
 from .forking import fork_safe_lock
 
 __all__ = ["Reports"]
@@ -102,7 +103,13 @@ def _in_full(
             f"  at the call in {record.pathname}:{record.lineno},"
             f" logger {record.name}"
         )
-    trace = "".join(traceback.format_exception(error)).rstrip()
+    # one of ours says what is wrong and how to mend it; where is no use
+    is_ours = isinstance(error, MllogError)
+    trace = (
+        f"{type(error).__name__}: {error}"
+        if is_ours
+        else "".join(traceback.format_exception(error)).rstrip()
+    )
     lines += [f"  {line}" for line in trace.splitlines()]
     return "\n".join(lines) + "\n"
 

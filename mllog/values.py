@@ -242,7 +242,7 @@ def _item(value: Any) -> Any:
     # what is masked has an item, but tolist() says None
     item = value.tolist() if hasattr(value, "mask") else value.item()
     if type(item) is type(value):  # numpy's longdouble gives itself
-        return float(value)
+        return complex(value) if "complex" in dtype else float(value)
     return item
 
 

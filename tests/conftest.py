@@ -16,6 +16,14 @@ from hypothesis import HealthCheck, settings
 # the objects that tests of several modules throw at mllog: tests/hostile.py
 sys.path.append(str(Path(__file__).parent))
 
+from servers.kafka import (  # noqa: F401
+    broker,
+    kafka,
+    mock_kafka,
+    own_kafka,
+    served,
+)
+
 _MISSING = pytest.StashKey[dict[str, str]]()
 
 
@@ -63,6 +71,8 @@ def pytest_collection_modifyitems(
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
+    for name in served(config):
+        terminalreporter.write_line(f"Kafka of the tests: {name}")
     absent = config.stash[_MISSING]
     if absent:
         terminalreporter.section("not tested: missing on this machine")

@@ -54,11 +54,13 @@ format =
 
 
 @pytest.fixture(autouse=True)
-def bucket(monkeypatch):
+def given(monkeypatch):
     """
-    The one setting of presets that has no default.
+    The settings of presets that have no default.
     """
     monkeypatch.setenv("MLLOG_S3_BUCKET", "models")
+    monkeypatch.setenv("MLLOG_KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")
+    monkeypatch.setenv("MLLOG_KAFKA_TOPIC", "records")
 
 
 def make(handler=None, **more):
@@ -115,6 +117,10 @@ def test_check_of_a_shipped_preset_finds_nothing(name, kind, untrusted):
     if kind == "fileconfig" and name.startswith("s3"):
         assert {"error"} == {each.severity for each in found}
         assert all("bucket is empty" in each.problem for each in found)
+    elif kind == "fileconfig" and name.endswith("kafka"):
+        assert ["bootstrap_servers is empty", "topic is empty"] == [
+            each.problem.removeprefix("KafkaHandler: ") for each in found
+        ]
     else:
         assert [] == found
 

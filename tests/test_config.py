@@ -20,6 +20,8 @@ PRESETS = [
     "console",
     "files",
     "inference",
+    "inference-kafka",
+    "kafka",
     "prometheus",
     "s3",
     "s3-payloads",
@@ -27,6 +29,7 @@ PRESETS = [
     "training",
 ]
 STORING = [name for name in PRESETS if name.startswith("s3")]
+PUBLISHING = ["inference-kafka", "kafka"]
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +63,29 @@ def bucket(environment, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("MLLOG_EXIT_SECONDS", "0.5")
+
+
+@pytest.fixture(autouse=True)
+def topic(environment, monkeypatch):
+    """
+    A topic that nobody can reach, for the presets that publish.
+    """
+    monkeypatch.setenv("MLLOG_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    monkeypatch.setenv("MLLOG_KAFKA_TOPIC", "records")
+
+
+def filled(name):
+    """
+    The text of an INI preset, with what has no default.
+    """
+    text = config.preset_file(name, "fileconfig").read_text()
+    for line in (
+        "s3_bucket = models",
+        "kafka_bootstrap_servers = 127.0.0.1:9",
+        "kafka_topic = records",
+    ):
+        text = text.replace(f"{line.partition(' =')[0]} =\n", f"{line}\n")
+    return text
 
 
 def test_preset_names_are_the_files():
@@ -141,8 +167,7 @@ def test_preset_ini_says_the_same_as_json(name, tmp_path):
     The INI form makes the same handlers at the same levels.
     """
     path = tmp_path / "preset.ini"
-    text = config.preset_file(name, "fileconfig").read_text()
-    path.write_text(text.replace("s3_bucket =", "s3_bucket = models"))
+    path.write_text(filled(name))
     forms = []
     for configure in (
         lambda: logging.config.dictConfig(mllog.preset(name)),
@@ -192,6 +217,137 @@ def test_preset_ini_without_its_bucket_is_refused(name, tmp_path):
     ]
     assert {"s3://models/digits"} == {str(each.location) for each in stored}
     assert STORING.index(name) + 1 == len(stored)
+
+
+@pytest.mark.parametrize("name", PUBLISHING)
+@pytest.mark.parametrize("setting", ["kafka_bootstrap_servers", "kafka_topic"])
+def test_preset_without_broker_or_topic_is_refused_before_anything_changes(
+    name, setting, monkeypatch, tmp_path
+):
+    """
+    The error names the variable, or in INI the option, and nothing changes.
+    """
+    variable = f"MLLOG_{setting.upper()}"
+    monkeypatch.delenv(variable)
+    before = list(logging.root.handlers)
+    path = tmp_path / "preset.ini"
+    path.write_text(config.preset_file(name, "fileconfig").read_text())
+    given = {"kafka_bootstrap_servers": "a:9092", "kafka_topic": "records"}
+    del given[setting]
+
+    with pytest.raises(mllog.ConfigError, match=f"{variable} is not set"):
+        mllog.configure(name)
+    assert before == logging.root.handlers
+    option = setting.removeprefix("kafka_")
+    with pytest.raises(mllog.ConfigError, match=f"{option} is empty"):
+        mllog.configure(path, **given)
+
+
+@pytest.mark.parametrize("kind", ["dictconfig", "fileconfig"])
+def test_preset_inference_kafka_publishes_its_settings(kind, kafka, tmp_path):
+    """
+    A record of an inference is two events as the settings say; others none.
+    """
+    topic = kafka.create_topic(kafka.topic())
+    given = {
+        "kafka_bootstrap_servers": kafka.bootstrap,
+        "kafka_topic": topic,
+        "serving_id": 7,
+        "directory": tmp_path,
+    }
+    source = "inference-kafka"
+    if kind == "fileconfig":
+        source = tmp_path / "preset.ini"
+        source.write_text(
+            config.preset_file("inference-kafka", kind).read_text()
+        )
+    mllog.configure(source, **given)
+    logger = logging.getLogger("iris")
+
+    logger.info("Model loaded")
+    with mllog.inference(logger, model="iris", version=3) as call:
+        call.inputs, call.predictions = [1.4], ["setosa"]
+    assert mllog.flush(30)
+
+    messages = kafka.messages(topic, 2)
+    events = [json.loads(each.value) for each in messages]
+    assert ["request", "response"] == [each["messageType"] for each in events]
+    assert {7} == {each["servingId"] for each in events}
+    assert {"iris"} == {each["modelName"] for each in events}
+    assert {each.key for each in messages} == {
+        each["inferenceId"].encode() for each in events
+    }
+    stats = logging.root.handlers[-1].stats()
+    assert (1, 1) == (stats.sent, stats.skipped)
+    lines = (tmp_path / "inference.jsonl").read_text().splitlines()
+    assert 2 == len(lines)
+
+
+@pytest.mark.parametrize("kind", ["dictconfig", "fileconfig"])
+def test_preset_kafka_publishes_every_record(kind, kafka, tmp_path):
+    """
+    Every record is one line of JSON in the topic.
+    """
+    topic = kafka.create_topic(kafka.topic())
+    source = "kafka"
+    if kind == "fileconfig":
+        source = tmp_path / "preset.ini"
+        source.write_text(config.preset_file("kafka", kind).read_text())
+
+    mllog.configure(
+        source, kafka_bootstrap_servers=kafka.bootstrap, kafka_topic=topic
+    )
+    logging.getLogger("app").info("hello", extra={"loss": 0.5})
+    assert mllog.flush(30)
+
+    (message,) = kafka.messages(topic, 1)
+    found = json.loads(message.value)
+    assert ("hello", 0.5) == (found["message"], found["loss"])
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("kind", ["dictconfig", "fileconfig"])
+def test_preset_kafka_signs_in_with_its_settings(
+    kind, broker, tmp_path, monkeypatch
+):
+    """
+    Name, password and authority reach the brokers, from either source.
+    """
+    topic = broker.create_topic(broker.topic())
+    given = {
+        "kafka_bootstrap_servers": broker.sasl_bootstrap,
+        "kafka_topic": topic,
+        "kafka_ca_file": broker.ca_file,
+        "kafka_sasl_mechanism": "SCRAM-SHA-512",
+        "kafka_sasl_username": broker.writer.name,
+        "kafka_sasl_password": broker.writer.password,
+    }
+    if kind == "fileconfig":
+        source = tmp_path / "preset.ini"
+        source.write_text(config.preset_file("kafka", kind).read_text())
+        mllog.configure(source, **given)
+    else:
+        for name, value in given.items():
+            monkeypatch.setenv(f"MLLOG_{name.upper()}", value)
+        mllog.configure("kafka")
+
+    logging.getLogger("app").error("hello")
+    assert mllog.flush(30)
+
+    assert 1 == logging.root.handlers[-1].stats().sent
+    assert 1 == len(broker.messages(topic, 1))
+
+
+def test_presets_that_publish_share_no_spool(tmp_path):
+    """
+    Records of one never go to the topic of the other.
+    """
+    folders = []
+    for name in PUBLISHING:
+        mllog.configure(name, spool="overflow", spool_dir=tmp_path)
+        folders.append(logging.root.handlers[-1].spool_folder)
+
+    assert 2 == len(set(folders))
 
 
 def test_preset_payloads_hands_its_settings_on():

@@ -8,8 +8,8 @@ comment before a block says what else it is:
   with a decimal point and paths may differ;
 * ``<!-- file: NAME -->``: the content of a file that later blocks use.
 
-Pages about S3 have a server of their own, which boto3 finds by the variables
-that such a page tells its reader to set.
+Pages about S3, Kafka and a schema registry have a server of their own, which
+is found by the variables that such a page tells its reader to set.
 
 Without one a ``python`` block runs in one namespace per page, ``json`` and
 ``ini`` blocks are applied as a configuration in a process of their own, and
@@ -28,6 +28,7 @@ import runpy
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,6 +37,7 @@ from typing import Any
 import pytest
 from servers.moto import moto, moto_signed
 from servers.object_store import Keys
+from servers.registry import Registry
 
 import mllog
 
@@ -179,6 +181,9 @@ def written(
     return outputs[:-1]
 
 
+REPORT = re.compile(r"mllog: \w+: cannot send: .*\n  records wait.*\n")
+
+
 def normal(text: str) -> str:
     """
     *text* with what changes from run to run made alike.
@@ -188,6 +193,7 @@ def normal(text: str) -> str:
         (r"\d{8}T\d{6}Z", "STAMP"),
         (r"dt=\d{4}-\d\d-\d\d/hour=\d\d", "PARTITION"),
         (r"\d\d:\d\d:\d\d", "CLOCK"),
+        (r"\b1\d{12}\b", "MILLISECONDS"),
         (r"\d+\.\d+(e-?\d+)?|\d+e-?\d+", "NUMBER"),
         (r'(?<=["\s])/[\w/.-]+(?=/)', "FOLDER"),
         (r"\b\d+ bytes\b", "SIZE"),
@@ -206,6 +212,8 @@ def run_of(page: Path) -> Any:
     *page* as a parameter, marked if it needs a server.
     """
     marks = [pytest.mark.s3servers] if stores(page) else []
+    if publishes(page) and makes_topics(page):
+        marks.append(pytest.mark.kafka)
     return pytest.param(page, marks=marks, id=page_id(page))
 
 
@@ -216,10 +224,69 @@ def stores(page: Path) -> bool:
     return "create_bucket" in page.read_text(encoding="utf-8")
 
 
+def publishes(page: Path) -> bool:
+    """
+    Whether *page* has brokers.
+    """
+    text = page.read_text(encoding="utf-8")
+    return "export MLLOG_KAFKA_BOOTSTRAP_SERVERS" in text
+
+
+def makes_topics(page: Path) -> bool:
+    """
+    Whether what *page* runs makes a topic, which the mock cannot.
+    """
+    return any(
+        "create_topic=" in block.text
+        for block in blocks(page)
+        if block.language == "python" and not block.mark
+    )
+
+
+@pytest.fixture
+def servers(
+    store: dict[str, str],
+    brokers: dict[str, str],
+    registry: dict[str, str],
+) -> dict[str, str]:
+    """
+    The variables by which a page finds the servers that it needs.
+    """
+    return {**store, **brokers, **registry}
+
+
+@pytest.fixture
+def brokers(request: pytest.FixtureRequest, page: Path) -> dict[str, str]:
+    """
+    The variable with the brokers, where the page's topics are made.
+    """
+    if not publishes(page):
+        return {}
+    server = request.getfixturevalue("kafka")
+    text = page.read_text(encoding="utf-8")
+    for topic in re.findall(r"--create --topic ([a-z-]+)", text):
+        server.create_topic(topic)
+    return {"MLLOG_KAFKA_BOOTSTRAP_SERVERS": server.bootstrap}
+
+
+@pytest.fixture
+def registry(page: Path, missing: Any) -> Iterator[dict[str, str]]:
+    """
+    The variable with the schema registry, if the page has one.
+    """
+    if "export SCHEMA_REGISTRY_URL" not in page.read_text(encoding="utf-8"):
+        yield {}
+        return
+    if not find_spec("authlib"):  # which only the registry's client needs
+        missing("confluent-kafka[schemaregistry]", page_id(page))
+    with Registry() as server:
+        yield {"SCHEMA_REGISTRY_URL": server.url}
+
+
 @pytest.fixture
 def store(request: pytest.FixtureRequest, page: Path) -> dict[str, str]:
     """
-    The variables by which *page* finds a server, if it needs one.
+    The variables by which *page* finds a server of S3, if it needs one.
     """
     if not stores(page):
         return {}
@@ -234,7 +301,7 @@ def store(request: pytest.FixtureRequest, page: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("page", [run_of(page) for page in PAGES])
 def test_page_when_run_from_top_to_bottom_writes_what_it_shows(
-    page, store, tmp_path, missing
+    page, servers, tmp_path, missing
 ):
     """
     Every code block of the page runs, and every shown output is the real one.
@@ -246,13 +313,15 @@ def test_page_when_run_from_top_to_bottom_writes_what_it_shows(
     if not hasattr(os, "fork") and any("os.fork" in b.text for b in steps):
         missing("os.fork", f"{page_id(page)} forks, which this system cannot")
 
-    outputs = iter(written(steps, tmp_path, store))
+    outputs = iter(written(steps, tmp_path, servers))
 
     latest = ""
     for block in found:
         if block.mark != "output":
             latest = next(outputs)
             continue
+        if "mllog: " not in block.text:  # a report that came in between
+            latest = REPORT.sub("", latest)
         assert normal(latest) == normal(block.text), block.place
 
 

@@ -38,6 +38,15 @@ def environment(monkeypatch):
         ("S3_PREFIX", "a/b/", "", "a/b"),
         ("PAYLOAD_FIELDS", "image, tokens", (), ("image", "tokens")),
         ("SAMPLE_RATE", "0.1", 1.0, 0.1),
+        ("KAFKA_SECURITY_PROTOCOL", "SSL", None, "SSL"),
+        ("KAFKA_CA_FILE", "ca.pem", None, "ca.pem"),
+        ("KAFKA_SASL_MECHANISM", "PLAIN", None, "PLAIN"),
+        ("KAFKA_SASL_USERNAME", "me", None, "me"),
+        ("KAFKA_SASL_PASSWORD", "hunter2", None, "hunter2"),
+        ("INFERENCE_SCHEMA", "hopsworks", "hopsworks-kserve", "hopsworks"),
+        ("INFERENCE_MODE", "predictions", "ALL", "PREDICTIONS"),
+        ("INFERENCE_ENCODING", "avro", "json", "avro"),
+        ("SERVING_ID", "7", 0, 7),
         ("METRICS_PORT", "8000", 9464, 8000),
         ("METRICS_ADDRESS", "0.0.0.0", "127.0.0.1", "0.0.0.0"),
         ("EXIT_SECONDS", "0", 5.0, 0.0),
@@ -81,6 +90,40 @@ def test_bucket_has_no_default_and_says_which_variable_to_set(
     assert env.S3_BUCKET == "models"
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "host:9092, some with commas"),
+        ("KAFKA_TOPIC", "the name of a topic"),
+    ],
+)
+def test_kafka_has_no_default_and_says_which_variable_to_set(
+    name, expected, monkeypatch
+):
+    """
+    No broker and no topic is guessed: they might be those of a stranger.
+    """
+    with pytest.raises(mllog.ConfigError) as caught:
+        getattr(env, name)
+
+    assert str(caught.value) == (
+        f"environment: MLLOG_{name} is not set\n"
+        f"  expected: {expected}\n"
+        f"  fix: set MLLOG_{name}, or give {name.lower()}=…"
+    )
+    monkeypatch.setenv(f"MLLOG_{name}", "kafka:9092")
+    assert getattr(env, name) == "kafka:9092"
+
+
+def test_only_the_password_is_secret():
+    """
+    Its value is shown nowhere; all others may be.
+    """
+    secret = [each.name for each in env.SETTINGS.values() if each.is_secret]
+
+    assert secret == ["KAFKA_SASL_PASSWORD"]
+
+
 def test_table_is_what_is_tested_here():
     """
     There is no other variable.
@@ -104,6 +147,17 @@ def test_table_is_what_is_tested_here():
         "S3_PREFIX",
         "PAYLOAD_FIELDS",
         "SAMPLE_RATE",
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "KAFKA_TOPIC",
+        "KAFKA_SECURITY_PROTOCOL",
+        "KAFKA_CA_FILE",
+        "KAFKA_SASL_MECHANISM",
+        "KAFKA_SASL_USERNAME",
+        "KAFKA_SASL_PASSWORD",
+        "INFERENCE_SCHEMA",
+        "INFERENCE_MODE",
+        "INFERENCE_ENCODING",
+        "SERVING_ID",
         "METRICS_PORT",
         "METRICS_ADDRESS",
         "EXIT_SECONDS",
@@ -125,6 +179,10 @@ def test_table_is_what_is_tested_here():
         ("SAMPLE_RATE", "1.5"),
         ("SAMPLE_RATE", "-1"),
         ("SAMPLE_RATE", "often"),
+        ("INFERENCE_SCHEMA", "kserve"),
+        ("INFERENCE_MODE", "some"),
+        ("INFERENCE_ENCODING", "xml"),
+        ("SERVING_ID", "seven"),
         ("EXIT_SECONDS", "-1"),
     ],
 )

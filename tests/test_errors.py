@@ -4,6 +4,7 @@ mllog.errors: what goes wrong says what to do.
 
 import sys
 
+import hostile
 import pytest
 
 import mllog
@@ -29,6 +30,7 @@ def test_config_error_says_problem_expected_and_fix():
     [
         (errors.ConfigError, (errors.MllogError, TypeError, ValueError)),
         (errors.PresetNotFoundError, (errors.ConfigError, LookupError)),
+        (errors.EventError, (errors.MllogError, ValueError)),
         (errors.MissingPackageError, (errors.MllogError, ImportError)),
         (errors.MllogWarning, (UserWarning,)),
     ],
@@ -124,3 +126,10 @@ def test_shown_value_is_short_and_never_raises():
     assert errors.shown("x", 1) == "x=1"
     assert len(errors.shown("x", "a" * 1000)) == 82
     assert errors.shown("x", Rude()) == "x=<Rude>"
+
+
+def test_value_that_has_no_name_either_is_shown_as_an_object():
+    """
+    Whatever a value forbids, the message about it can be made.
+    """
+    assert "a=<object>" == errors.shown("a", hostile.Nameless())

@@ -15,6 +15,7 @@ LAYERS = {
     0: [
         "accounting",
         "compression",
+        "decoration",
         "encoding",
         "env",
         "fields",
@@ -28,8 +29,8 @@ LAYERS = {
         "waiting",
     ],
     1: ["context", "filters", "metrics", "reading", "rotation", "s3"],
-    2: ["delivery", "exposition", "formatters", "handling"],
-    3: ["handlers"],
+    2: ["calls", "delivery", "exposition", "formatters", "handling"],
+    3: ["handlers", "integrations"],
     4: ["checks", "config"],
     5: ["__main__", "cli"],
 }

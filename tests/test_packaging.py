@@ -34,6 +34,14 @@ for name in mllog.config.preset_names():
             said = str(exc.__cause__)
             assert f"mllog-handlers[{extra}]" in said, said
         continue
+    if name.endswith("kafka"):
+        try:
+            mllog.configure(
+                name, kafka_bootstrap_servers="a:9092", kafka_topic="records"
+            )
+        except ValueError as exc:
+            assert "mllog-handlers[kafka]" in str(exc.__cause__), exc.__cause__
+        continue
     logging.config.dictConfig(mllog.preset(name))
     for kind, apply in (
         ("dictconfig", lambda path: logging.config.dictConfig(

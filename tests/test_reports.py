@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from mllog import reports
+from mllog.errors import EventError
 from mllog.reports import Reports
 
 
@@ -209,3 +210,17 @@ def test_report_of_a_handler_that_is_gone_has_its_last_name(capsys):
     made.say("still here")
 
     assert "mllog: Handler 'c': still here\n" == capsys.readouterr().err
+
+
+def test_error_of_ours_is_said_without_a_traceback(owner, capsys):
+    """
+    It says what is wrong and how to mend it; our own lines are no use.
+    """
+    told = Reports(owner.label)
+
+    told.fault(EventError("inputs", "inputs is missing", fix="log it"))
+    said = capsys.readouterr().err
+
+    assert "inputs is missing" in said
+    assert "fix: log it" in said
+    assert "Traceback" not in said

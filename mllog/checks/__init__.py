@@ -85,6 +85,13 @@ def check(
         from . import metering  # nor this: it loads the parts of a server
 
         metering.check(setup, report)
+    if any(
+        part.is_a("KafkaHandler", "InferenceFormatter")
+        for part in setup.parts()
+    ):
+        from . import publishing  # nor this: it loads what makes events
+
+        publishing.check(setup, report)
     environment.check_distribution(report)
     return report.findings()
 

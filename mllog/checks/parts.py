@@ -127,7 +127,9 @@ def _advice(part: Part, option: str, near: str) -> str:
 
 
 def _check_values(part: Part, report: Report) -> None:
-    if not part.is_a("ShippingHandler"):  # shipping looks at all of them
+    if part.is_a("InferenceFormatter"):  # publishing looks at all of them
+        return
+    if not part.is_a("ShippingHandler"):  # and shipping at these
         for option in part.options:
             _check_value(option, part, report)
     if part.kind == "formatters":

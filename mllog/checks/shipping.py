@@ -10,8 +10,8 @@ import socket
 from typing import Any
 
 from .. import options
+from ..delivery.backlog import spool_mode
 from ..delivery.bounds import Bounds
-from ..delivery.handler import spool_mode
 from ..delivery.sockets import FRAMINGS, Address
 from ..errors import ConfigError, shown
 from ..formatters.syslog import SyslogFormat

@@ -23,7 +23,7 @@ from .findings import Report
 from .model import Part, Setup, archives_in, is_known, value_of
 from .trying import Parser, given, refusal, said, single, takes_all
 
-__all__ = ["check"]
+__all__ = ["check", "is_here"]
 
 _PUT = (
     "create_only",
@@ -203,7 +203,7 @@ def _check_endpoint(part: Part, report: Report) -> None:
             f"{part.label}: endpoint_url has credentials in it",
             parts.NO_CREDENTIALS,
         )
-    if found.scheme == "http" and not _is_here(host):
+    if found.scheme == "http" and not is_here(host):
         report.warning(
             place,
             f"http to {host}: whoever is on the way reads what is stored",
@@ -211,7 +211,10 @@ def _check_endpoint(part: Part, report: Report) -> None:
         )
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """
+    Whether *host* is this machine.
+    """
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -27,16 +27,26 @@ _INI_STYLES = (
 _TYPES = {
     "bucket": "text",
     "days": "number",
+    "encoding": "json, avro",
+    "mode": "text",
     "path": "text",
     "piped": "json, text",
     "port": "integer",
     "prefix": "text",
     "schedule": "when",
+    "schema": "text",
     "seconds": "number",
+    "servers": "text",
     "share": "number",
     "spool": "off, overflow, always",
+    "topic": "text",
     "whole": "integer",
+    "word": "text",
 }
+_MASK = "***"
+# Columns for all that there is, and those that the others say as well
+_WIDE = 160
+_ONLY_WIDE = frozenset({"setting", "type"})
 _MEANINGS = {
     "console": "coloured on a terminal, text in a pipe",
     "files": "console, and info.log and error.log that rotate",
@@ -46,6 +56,8 @@ _MEANINGS = {
     "syslog": "console, and a syslog server by UDP, TCP or TLS",
     "s3": "console, and compressed JSON lines in a bucket of S3",
     "s3-payloads": "the same, and images, arrays and tokens with an index",
+    "kafka": "console, and JSON lines to a topic of Kafka",
+    "inference-kafka": "console, inference.jsonl, and events to Kafka",
 }
 
 
@@ -143,14 +155,21 @@ def _print_settings(given: argparse.Namespace) -> None:
         if given.kind == "fileconfig"
         else _settings(given.name)
     )
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, no_wrap=column != "meaning")
-    for row in rows:
-        table.add_row(*map(Text, row))  # else [ ] would be markup
     console = Console(stderr=not is_terminal)
     if not console.is_terminal:
-        console.width = 120
+        console.width = _WIDE
+    shown = [
+        number
+        for number, column in enumerate(columns)
+        if console.width >= _WIDE or column not in _ONLY_WIDE
+    ]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for number in shown:
+        column = columns[number]
+        table.add_column(column, no_wrap=column != "meaning")
+    for row in rows:
+        # else [ ] would be markup
+        table.add_row(*(Text(row[number]) for number in shown))
     console.print(table)
 
 
@@ -183,13 +202,18 @@ def _now(setting: Setting) -> str:
         if setting.variable not in os.environ:
             return "to be set"
         return f"wrong: {exc.problem}"
-    return _plain(value)
+    return _MASK if value and setting.is_secret else _plain(value)
 
 
 def _plain(value: Any) -> str:
     if value is None or value in ("", ()):
         return "-"
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _masked(name: str, value: str) -> str:
+    is_secret = name in SETTINGS and SETTINGS[name].is_secret
+    return _MASK if value and is_secret else _plain(value)
 
 
 def _ini_settings(
@@ -202,7 +226,7 @@ def _ini_settings(
     return ("[DEFAULT]", "value", "meaning"), (
         (
             key,
-            _plain(value),
+            _masked(key.upper(), value),
             SETTINGS[key.upper()].meaning if key.upper() in SETTINGS else "",
         )
         for key, value in parser.defaults().items()

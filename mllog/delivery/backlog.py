@@ -5,10 +5,14 @@ What waits on disk: this process's spool, and those that dead processes left.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+from .. import options
+from ..errors import ConfigError, shown
 from ..events import Entry
 from .spool import (
     ReentrantError,
@@ -16,10 +20,12 @@ from .spool import (
     SpoolError,
     SpoolFullError,
     adopt,
+    check_folder,
 )
 
-__all__ = ["Backlog"]
+__all__ = ["Backlog", "spool_mode"]
 
+_SPOOLS = ("off", "overflow", "always")
 _DISK_RETRY_SECONDS = 30.0
 
 
@@ -39,7 +45,7 @@ class Backlog:
 
     def __init__(
         self,
-        make: Callable[[], Spool],
+        make: Callable[..., Spool],
         *,
         drops_oldest: bool,
         say: Callable[[str], None],
@@ -102,6 +108,34 @@ class Backlog:
                 f"the spool {self._own.folder} refuses records: {error}\n"
                 "  they wait in memory, and a kill -9 loses them"
             )
+
+    def store_before(self, parts: Iterable[Sequence[Entry]]) -> Spool | None:
+        """
+        Put entries that are older than all others on disk, some at a time.
+
+        It changes nothing here yet, and needs no lock.
+
+        Returns:
+            Where they are, for :meth:`put_before`; None if that cannot be.
+        """
+        if self.refuses:
+            return None
+        spool = self._make(before=self._own.path)
+        try:
+            for entries in parts:
+                spool.append(entries)
+        except (OSError, SpoolError) as exc:
+            spool.ack(spool.pending)
+            spool.close()
+            self._refuse(exc)
+            return None
+        return spool
+
+    def put_before(self, spool: Spool) -> None:
+        """
+        Have what is in *spool* sent before all else.
+        """
+        self._adopted.appendleft(spool)
 
     def hold(self, entries: Sequence[Entry], held: int = 0) -> Spool | None:
         """
@@ -269,3 +303,41 @@ class Backlog:
             "spool_full": self._gave_way,
             "spool_corrupt": self._corrupt + corrupt,
         }
+
+
+def spool_mode(spool: Any, spool_dir: Any, max_age_seconds: Any) -> str:
+    """
+    How a spool is used.
+
+    Args:
+        spool: ``off``, ``overflow`` or ``always``.
+
+        spool_dir: Its folder.
+
+        max_age_seconds: Has to be None where there is a spool.
+
+    Raises:
+        ConfigError: The three do not go together, or the folder is open to
+            others.
+    """
+    mode = options.choice("spool", spool, _SPOOLS)
+    if mode == "off":
+        if spool_dir:
+            raise ConfigError(
+                f"{shown('spool_dir', spool_dir)} without a spool",
+                fix='add spool="overflow" or spool="always"',
+            )
+        return mode
+    if not spool_dir:
+        raise ConfigError(
+            f"{shown('spool', spool)} without a folder",
+            fix='add spool_dir="…", a folder on a local disk',
+        )
+    if max_age_seconds not in (None, ""):
+        raise ConfigError(
+            f"{shown('max_age_seconds', max_age_seconds)} with a spool",
+            expected="records in a spool wait until they are sent",
+            fix="bound them by spool_max_bytes, or leave the spool off",
+        )
+    check_folder("spool_dir", os.fspath(spool_dir))
+    return mode

@@ -5,7 +5,7 @@ How much may wait, and what gives way when it is more.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import options
@@ -71,6 +71,18 @@ class Bounds:
                 expected="a queue that holds at least one record",
             )
         return bounds
+
+    def halved(self) -> Bounds:
+        """
+        Half of the room: the other half is somewhere else.
+        """
+        return replace(
+            self,
+            max_queue_records=max(1, self.max_queue_records // 2),
+            max_queue_bytes=max(
+                self.max_record_bytes, self.max_queue_bytes // 2
+            ),
+        )
 
     def check_age(self) -> None:
         """

@@ -15,24 +15,23 @@ from typing import Any
 
 from .. import forking, options
 from ..accounting import DeliveryStats
-from ..errors import ConfigError, shown
+from ..errors import ConfigError
 from ..events import Entry, size_of
 from ..formatters.json import JSONFormatter
 from ..handling import Handling
 from . import lifecycle
-from .backlog import Backlog
+from .backlog import Backlog, spool_mode
 from .bounds import Bounds
 from .guard import DEEPEST, depth
 from .letters import DeadLetters
 from .outbox import Outbox
-from .spool import Spool, check_folder
+from .spool import Spool
 from .stock import Stock
 from .transport import Transport
 from .worker import Worker
 
-__all__ = ["ShippingHandler", "spool_mode"]
+__all__ = ["ShippingHandler"]
 
-_SPOOLS = ("off", "overflow", "always")
 _FSYNCS = ("never", "interval", "always")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -163,7 +162,12 @@ class ShippingHandler(Handling, logging.Handler):
         super().__init__()
         self.set_up(filters, formatter_options)
 
-    def ship(self, transport: Transport, sink: str) -> None:
+    def ship(
+        self,
+        transport: Transport,
+        sink: str,
+        outbox: Callable[..., Outbox] = Outbox,
+    ) -> None:
         """
         Send through *transport*; a handler calls it once, when it is made.
 
@@ -172,10 +176,13 @@ class ShippingHandler(Handling, logging.Handler):
 
             sink: What the folder of the spool is named after, if the handler
                 has no name, so that no other handler sends what is in it.
+
+            outbox: Makes the outbox; a client with a queue of its own has
+                another.
         """
         self._sink = sink
         self._stock = Stock(self._bounds)
-        self._outbox = Outbox(
+        self._outbox = outbox(
             self._stock,
             writes_ahead=self._spool_mode == "always",
             start=_weakly(self._begin),
@@ -229,8 +236,14 @@ class ShippingHandler(Handling, logging.Handler):
         lifecycle.hook_exit()
         return self._shipment.begin()
 
+    #: What records are for, where another handler of the same name and in the
+    #: same *spool_dir* must never send them to its own.
+    destination = ""
+
     def _folder(self) -> str:
         name = self.name or f"{type(self).__name__}-{self._sink}"
+        if self.name and self.destination:
+            name = f"{name}-{self.destination}"
         safe = _UNSAFE.sub("_", name).lstrip(".")[:100]
         if safe == name:
             return safe
@@ -365,41 +378,3 @@ def _weakly(method: Callable[[], bool]) -> Callable[[], bool]:
         return found is not None and found()
 
     return call
-
-
-def spool_mode(spool: Any, spool_dir: Any, max_age_seconds: Any) -> str:
-    """
-    How a spool is used.
-
-    Args:
-        spool: ``off``, ``overflow`` or ``always``.
-
-        spool_dir: Its folder.
-
-        max_age_seconds: Has to be None where there is a spool.
-
-    Raises:
-        ConfigError: The three do not go together, or the folder is open to
-            others.
-    """
-    mode = options.choice("spool", spool, _SPOOLS)
-    if mode == "off":
-        if spool_dir:
-            raise ConfigError(
-                f"{shown('spool_dir', spool_dir)} without a spool",
-                fix='add spool="overflow" or spool="always"',
-            )
-        return mode
-    if not spool_dir:
-        raise ConfigError(
-            f"{shown('spool', spool)} without a folder",
-            fix='add spool_dir="…", a folder on a local disk',
-        )
-    if max_age_seconds not in (None, ""):
-        raise ConfigError(
-            f"{shown('max_age_seconds', max_age_seconds)} with a spool",
-            expected="records in a spool wait until they are sent",
-            fix="bound them by spool_max_bytes, or leave the spool off",
-        )
-    check_folder("spool_dir", os.fspath(spool_dir))
-    return mode

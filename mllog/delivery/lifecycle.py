@@ -65,7 +65,6 @@ class Shipment:
         In a forked child: nobody has closed what it has not begun.
         """
         self._is_given_up = False
-        self.worker.close_by = math.inf
         _closing.discard(self)
 
     def begin(self) -> bool:

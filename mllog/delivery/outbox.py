@@ -4,6 +4,7 @@ The way from log calls to a worker: bounded, and every record accounted for.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -65,6 +66,8 @@ class Outbox:
         self._room = 0
         self._has_worker = self._is_nudged = self._is_over = False
         self._failures = 0
+        #: By ``time.monotonic()``, when the worker has to have ended.
+        self.close_by = math.inf
 
     def forget_parent(self) -> None:
         """
@@ -187,8 +190,7 @@ class Outbox:
                     return None
                 now = time.monotonic()
                 self._expire()
-                hurry = self._is_nudged or self.is_closed or self._waiters
-                ready_at = self._stock.ready_at(now, in_a_hurry=bool(hurry))
+                ready_at = self._ready_at(now)
                 if ready_at is None:
                     self._is_nudged = False
                 if ready_at is not None and ready_at <= now:
@@ -203,11 +205,27 @@ class Outbox:
                     return None
                 self._set_alarm(ready_at)
             if ready_at is not None:
-                self._alarm.doze(ready_at - now)
-            elif not self._alarm.doze(_IDLE_SECONDS):
+                self._rest(ready_at - now)
+            elif not self._rest(_IDLE_SECONDS):
                 self.look_around()
         self._repeat(lambda: self._stock.fill(batch))
         return batch
+
+    def _ready_at(self, now: float) -> float | None:
+        """
+        When the next batch is due; None while nothing waits.
+        """
+        hurry = self._is_nudged or self.is_closed or self._waiters
+        return self._stock.ready_at(now, in_a_hurry=bool(hurry))
+
+    def _rest(self, seconds: float) -> bool:
+        """
+        Sleep until there is something to do, or for that long.
+
+        Returns:
+            Whether there may be.
+        """
+        return self._alarm.doze(seconds)
 
     def _repeat(self, step: Callable[[], object]) -> None:
         """
@@ -227,34 +245,33 @@ class Outbox:
         else:
             self._alarm.set(*self._stock.enough)
 
-    def pause(self, seconds: float, *, to_the_end: bool = False) -> None:
+    def pause(self, seconds: float) -> None:
         """
         Wait before another attempt, and keep the queue in bounds meanwhile.
 
+        It ends early when somebody flushes or closes.
+
         Args:
             seconds: How long at most.
-
-            to_the_end: Whether it ends early only for a close; otherwise also
-                when somebody flushes.
         """
         until = time.monotonic() + seconds
-        was_closed = self.is_closed
         while True:
-            self._repeat(self._expire)
-            self._repeat(self._stock.relieve)
+            self.tend()
             with self._lock:
                 now = time.monotonic()
-                is_called = (
-                    self.is_closed > was_closed
-                    if to_the_end
-                    else self._is_nudged
-                )
-                if now >= until or is_called:
+                if now >= until or self._is_nudged:
                     self._is_nudged = False
                     return
                 if not self._admission.writes_ahead:
                     self._alarm.set(*self._stock.high_water)
-            self._alarm.doze(min(until - now, 1.0))
+            self._rest(min(until - now, 1.0))
+
+    def tend(self) -> None:
+        """
+        Keep the queue in bounds while its worker cannot send.
+        """
+        self._repeat(self._expire)
+        self._repeat(self._stock.relieve)
 
     def _expire(self) -> int:
         expired = self._stock.expire(time.monotonic())
@@ -339,11 +356,9 @@ class Outbox:
             while not self._is_settled(mark):
                 left = deadline - time.monotonic()
                 # on disk it is safe: no use to wait for a sink that is away
-                is_away = self._failures > failures
-                if left <= 0 or (is_away and self._stock.backlog is not None):
-                    self._repeat(lambda: self._stock.secure(mark))
-                    with self._lock:
-                        return self._stock.is_secure(mark)
+                is_away = self._is_away(failures)
+                if left <= 0 or (is_away and self.has_disk):
+                    return self._secure(mark)
                 waiter.doze(left)
             return True
         finally:
@@ -354,6 +369,20 @@ class Outbox:
     def _is_settled(self, mark: Mark) -> bool:
         with self._lock:
             return self._is_over or self._stock.has_passed(mark)
+
+    def _is_away(self, failures: int) -> bool:
+        """
+        Whether the sink failed since there were that many *failures*.
+        """
+        return self._failures > failures
+
+    def _secure(self, mark: Mark) -> bool:
+        """
+        Move what is before *mark* to disk; gives whether all of it is there.
+        """
+        self._repeat(lambda: self._stock.secure(mark))
+        with self._lock:
+            return self._stock.is_secure(mark)
 
     def nudge(self) -> None:
         """

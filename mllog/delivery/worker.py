@@ -4,7 +4,6 @@ The thread that sends: batches out of an outbox, through a transport.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from ..reports import Reports
 from .batch import Batch
 from .guard import mark_as_ours
 from .letters import DeadLetters
+from .outage import Outage
 from .outbox import Outbox
 from .retry import Backoff, Fault, Verdict
 from .transport import PartlySentError, Transport
@@ -23,8 +23,6 @@ from .transport import PartlySentError, Transport
 __all__ = ["Worker"]
 
 _CLOSING_PAUSE_SECONDS = 0.25
-_SAY_AFTER_ATTEMPTS = 2
-_SECONDS_BETWEEN = 30.0
 
 
 class Worker:
@@ -71,10 +69,10 @@ class Worker:
             transport, "begin", lambda: None
         )
         self._cut: Any = Batch.messages if takes_bytes else Batch.events
+        #: What is told while the sink is away.
+        self.outage = Outage(reports)
         #: Called when it has let go of the sink.
         self.ended: Callable[[], None] = lambda: None
-        #: By ``time.monotonic()``, when it has to have ended.
-        self.close_by = math.inf
         self.forget_parent()
         tell_child(self)
 
@@ -85,7 +83,18 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._is_open = False
         self._backoff = Backoff(self._longest_wait)
-        self._outage = _Outage(self._reports)
+        self.outage.reset()
+
+    @property
+    def close_by(self) -> float:
+        """
+        By ``time.monotonic()``, when it has to have ended.
+        """
+        return self._outbox.close_by
+
+    @close_by.setter
+    def close_by(self, when: float) -> None:
+        self._outbox.close_by = when
 
     # --- the thread ---
 
@@ -165,8 +174,11 @@ class Worker:
         unsent = self._outbox.finish()
         if unsent:
             were = "record was" if unsent == 1 else "records were"
+            # what was told before need not be told again
+            because = "" if self.outage.is_said else self.outage.why
             self._reports.say(
                 f"{unsent} {were} not sent before the close: lost"
+                + (f"\n  because: {because}" if because else "")
             )
         left = self._outbox.left_on_disk
         if left and not is_known:
@@ -217,10 +229,10 @@ class Worker:
                 continue
             verdict = self._transport.classify(error)
             if verdict.fault is not Fault.POISON:
-                if self._is_safe:
+                if self.is_safe:
                     return False  # nobody has to wait
                 self._wait(batch, error, verdict)
-                if self._is_safe and verdict.retry_after is not None:
+                if self.is_safe and verdict.retry_after is not None:
                     return False  # the sink did not ask for another attempt
             elif most > 1:
                 most //= 2
@@ -255,14 +267,14 @@ class Worker:
         seconds = time.monotonic() - began
         self._outbox.settle(batch, records, "sent", seconds)
         self._backoff.reset()
-        self._outage.ends()
+        self.outage.ends()
 
     def _wait(
         self, batch: Batch, error: BaseException, verdict: Verdict
     ) -> None:
         self._is_open = False
         self._outbox.failed(batch)
-        self._outage.goes_on(error, verdict)
+        self.outage.goes_on(error, verdict)
         seconds = self._backoff.wait(verdict)
         if verdict.retry_after is not None:
             self._wait_as_asked(seconds)
@@ -277,14 +289,20 @@ class Worker:
         Wait as long as the sink asked for, whoever flushes or closes.
         """
         until = time.monotonic() + seconds
-        while not self._is_safe:
+        while not self.is_safe:
             left = min(until, self.close_by) - time.monotonic()
             if left <= 0:
                 return
-            self._outbox.pause(left, to_the_end=True)
+            self._outbox.pause(left)
+
+    def tend(self) -> None:
+        """
+        See to what waits, while a batch is long on its way.
+        """
+        self._outbox.tend()
 
     @property
-    def _is_safe(self) -> bool:
+    def is_safe(self) -> bool:
         """
         Whether it closes, and what is not sent can be left on disk.
         """
@@ -300,67 +318,3 @@ class Worker:
         outcome = "dead_lettered" if kept else "rejected"
         self._outbox.settle(batch, 1, outcome)
         self._reports.fault(error)
-
-
-class _Outage:
-    """
-    What is told of a sink that is away: that it is, and that it is back.
-
-    One that comes and goes is told of once in a while.
-    """
-
-    def __init__(self, reports: Reports) -> None:
-        self._reports = reports
-        self._attempts = 0
-        self._began = 0.0
-        self._unsaid = 0
-        self._say_at = self._say_worse_at = -math.inf
-        self._is_said = self._needs_people = False
-
-    def goes_on(self, error: BaseException, verdict: Verdict) -> None:
-        """
-        Another attempt failed.
-        """
-        now = time.monotonic()
-        if not self._attempts:
-            self._began = now
-        self._attempts += 1
-        # a connection that broke, and is there again at once, is no news
-        needs_people = verdict.fault is Fault.AUTH
-        if self._attempts < _SAY_AFTER_ATTEMPTS and not needs_people:
-            return
-        is_worse = (
-            needs_people
-            and not self._needs_people
-            and now >= self._say_worse_at
-        )
-        is_news = not self._is_said and now >= self._say_at
-        if is_news or is_worse:
-            self._is_said, self._needs_people = True, needs_people
-            if needs_people:
-                self._say_worse_at = now + _SECONDS_BETWEEN
-            self._say_at = now + _SECONDS_BETWEEN
-            self._say(error)
-
-    def _say(self, error: BaseException) -> None:
-        more = ""
-        if self._unsaid:
-            times = "once" if self._unsaid == 1 else f"{self._unsaid} times"
-            more = f" ({times} more since the last report)"
-            self._unsaid = 0
-        self._reports.say(
-            f"cannot send: {str(error) or type(error).__name__}{more}\n"
-            "  records wait, and are sent when it works again"
-        )
-
-    def ends(self) -> None:
-        """
-        An attempt worked.
-        """
-        if self._is_said and not waiting.is_exiting():
-            seconds = time.monotonic() - self._began
-            self._reports.say(f"sends again, after {seconds:.1f} s")
-        elif self._attempts >= _SAY_AFTER_ATTEMPTS:
-            self._unsaid += 1
-        self._attempts = 0
-        self._is_said = self._needs_people = False

@@ -10,13 +10,20 @@ TYPE_CHECKING = False  # typing itself takes 2 ms to import
 if TYPE_CHECKING:
     from typing import Any
 
+    from .inference import InferenceFormatter as InferenceFormatter
     from .json import JSONFormatter as JSONFormatter
     from .rich import RichFormatter as RichFormatter
     from .text import TextFormatter as TextFormatter
 
-__all__ = ["JSONFormatter", "RichFormatter", "TextFormatter"]
+__all__ = [
+    "InferenceFormatter",
+    "JSONFormatter",
+    "RichFormatter",
+    "TextFormatter",
+]
 
 _HOMES = {
+    "InferenceFormatter": "inference",
     "JSONFormatter": "json",
     "RichFormatter": "rich",
     "TextFormatter": "text",

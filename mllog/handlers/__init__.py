@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .file import (
         TimestampedRotatingFileHandler as TimestampedRotatingFileHandler,
     )
+    from .kafka import KafkaHandler as KafkaHandler
     from .latency_csv import LatencyCSVHandler as LatencyCSVHandler
     from .prometheus import PrometheusHandler as PrometheusHandler
     from .rich import RichHandler as RichHandler
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConsoleHandler",
+    "KafkaHandler",
     "LatencyCSVHandler",
     "PrometheusHandler",
     "RichHandler",
@@ -36,6 +38,7 @@ __all__ = [
 
 _HOMES = {
     "ConsoleHandler": "console",
+    "KafkaHandler": "kafka",
     "LatencyCSVHandler": "latency_csv",
     "PrometheusHandler": "prometheus",
     "RichHandler": "rich",

@@ -195,6 +195,7 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         """
         The shortest way from a record to its line.
         """
+        self._has_events = hasattr(self._used, "events")
         in_bytes = getattr(self._used, "format_line", None)
         if (
             in_bytes is not None
@@ -212,7 +213,10 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         return self._used.format(record)
 
     def _encoded(self, record: logging.LogRecord) -> bytes:
-        return self.encoded(self.format(record)) + self._end
+        text = self.format(record)
+        if not text and self._has_events:
+            return b""
+        return self.encoded(text) + self._end
 
     def encoded(self, text: str) -> bytes:
         """
@@ -229,7 +233,10 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         Append the record to the file, and rotate the file when it is time.
         """
         try:
-            self._write(self._line_of(record), record.created)
+            line = self._line_of(record)
+            if not line:  # the formatter makes no event of it
+                return
+            self._write(line, record.created)
         except Exception:
             self.handleError(record)
         else:

@@ -196,12 +196,19 @@ def _group(
     )
     file = None
     if has_live or is_moving:
-        with suppress(OSError):  # which is counted when it is opened again
+        try:
             file = _open(path)
+        except FileNotFoundError:
+            is_moving = True
+        except OSError:  # which is counted when it is opened again
+            pass
     try:
         if is_moving:
             opened = os.fstat(file.fileno()) if file else None
-            found = _listed_again(folder, live, opened)
+            again = _listed_again(folder, live, opened)
+            if not set(again) <= set(found):  # it is one of them by now
+                has_live = False
+            found = again
         for rotated in _oldest_first(found, but=path):
             yield _log_file(rotated, base)
         if file:

@@ -110,6 +110,25 @@ def test_presets_show_without_the_bucket_says_that_it_is_to_be_set(
     assert "MLLOG_S3_BUCKET" in row and " to be set " in row
 
 
+@pytest.mark.parametrize("name", ["kafka", "inference-kafka"])
+def test_presets_show_never_shows_the_password(name, capsys, monkeypatch):
+    """
+    Whether there is one is told, and nothing of it.
+    """
+    monkeypatch.setenv("MLLOG_KAFKA_SASL_PASSWORD", "hunter2")
+
+    main(["presets", "show", name])
+
+    out, err = capsys.readouterr()
+    row = next(
+        line
+        for line in err.splitlines()
+        if line.startswith("kafka_sasl_password")
+    )
+    assert " *** " in row
+    assert "hunter2" not in out + err
+
+
 def test_presets_show_on_a_terminal_is_coloured_with_the_table(
     capsys, monkeypatch
 ):
@@ -126,6 +145,26 @@ def test_presets_show_on_a_terminal_is_coloured_with_the_table(
     out, err = capsys.readouterr()
     assert "\x1b[" in out and "MLLOG_PIPED" in out
     assert "" == err
+
+
+def test_presets_show_on_a_narrow_terminal_cuts_no_variable(
+    capsys, monkeypatch
+):
+    """
+    With 80 columns the table leaves out what the other columns say as well.
+    """
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+
+    main(["presets", "show", "inference-kafka"])
+
+    table = capsys.readouterr().out.partition("variable")[2]
+    assert all(
+        f"MLLOG_{name.upper()}" in table
+        for name in config.settings_of(config.preset("inference-kafka"))
+    )
 
 
 @pytest.mark.parametrize("action", ["show", "copy"])

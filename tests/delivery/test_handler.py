@@ -686,3 +686,19 @@ def test_record_without_a_process_never_raises_into_the_application():
     handler.close(0)
 
     assert (stats.accepted, stats.dropped) == (1, {"format_error": 1})
+
+
+def test_spool_of_another_destination_is_another_folder(
+    make, logger, tmp_path
+):
+    """
+    Two services with handlers of one name never send each other's records.
+    """
+    folders = set()
+    for destination in ("", "topic-a", "topic-b"):
+        handler = make(spool="overflow", spool_dir=tmp_path / "spool")
+        handler.name = "events"
+        handler.destination = destination
+        folders.add(handler.spool_folder)
+
+    assert 3 == len(folders)

@@ -236,7 +236,7 @@ def test_close_of_a_sink_that_hangs_counts_what_is_left(make, logger, capsys):
     assert 0 == unaccounted(stats)
     assert (
         "mllog: MemoryHandler 'hung': 10 records were not sent before the"
-        " close: lost\n"
+        " close: lost\n  because: blocked\n"
     ) == capsys.readouterr().err
 
 

@@ -845,42 +845,6 @@ def test_move_to_disk_where_the_oldest_give_way_between_is_counted(
     assert unaccounted(stats) == 0
 
 
-def test_pause_to_the_end_is_not_ended_by_a_flush(make):
-    """
-    A sink that asked for time gets it; control: another pause ends at once.
-    """
-    outbox = make()
-
-    def paused(**how):
-        timer = threading.Timer(0.05, outbox.nudge)
-        timer.start()
-        began = time.monotonic()
-        outbox.pause(0.4, **how)
-        timer.join()
-        return time.monotonic() - began
-
-    assert paused(to_the_end=True) >= 0.4
-    assert paused() < 0.3
-
-
-def test_pause_to_the_end_is_ended_by_a_close_once(make):
-    """
-    Whoever closes decides how long; after it the rest is waited for.
-    """
-    outbox = make()
-    timer = threading.Timer(0.05, outbox.close)
-    timer.start()
-    began = time.monotonic()
-    outbox.pause(30.0, to_the_end=True)
-    first = time.monotonic() - began
-    timer.join()
-    began = time.monotonic()
-    outbox.pause(0.3, to_the_end=True)
-
-    assert first < 5
-    assert time.monotonic() - began >= 0.3
-
-
 # --- flush ---
 
 

@@ -14,7 +14,7 @@ import pytest
 from shipping import MemoryTransport, SinkError, unaccounted, wait_until
 
 from mllog import waiting
-from mllog.delivery import worker as module
+from mllog.delivery import outage
 from mllog.delivery.backlog import Backlog
 from mllog.delivery.bounds import Bounds
 from mllog.delivery.guard import DEEPEST, depth
@@ -313,21 +313,6 @@ def test_worker_waits_as_long_as_the_sink_asked(shipper):
     assert 0.4 <= second - first < 2
 
 
-class ImpatientOutbox:
-    """
-    Control: an outbox whose pauses end for whoever flushes.
-    """
-
-    def __init__(self, outbox):
-        self._outbox = outbox
-
-    def __getattr__(self, name):
-        return getattr(self._outbox, name)
-
-    def pause(self, seconds, *, to_the_end=False):
-        self._outbox.pause(seconds)
-
-
 @pytest.mark.parametrize("is_patient", [True, False])
 def test_worker_waits_as_long_as_the_sink_asked_whoever_flushes(
     shipper, is_patient
@@ -336,8 +321,7 @@ def test_worker_waits_as_long_as_the_sink_asked_whoever_flushes(
     A flush is not a reason to come back early; control: without that it is.
     """
     if not is_patient:
-        shipper.worker._outbox = ImpatientOutbox(shipper.outbox)
-        shipper.worker._wait_as_asked = shipper.worker._outbox.pause
+        shipper.worker._wait_as_asked = shipper.outbox.pause
     shipper.has_thread = True
     shipper.sink.faults += [SinkError(retry_after=0.5)]
     shipper.put(b"1")
@@ -440,7 +424,7 @@ def later(monkeypatch):
     The worker's time.
     """
     later = Later()
-    monkeypatch.setattr(module, "time", later)
+    monkeypatch.setattr(outage, "time", later)
     return later
 
 

@@ -658,3 +658,33 @@ class = mllog.JSONFormatter
     logging.getLogger().info("x")
 
     assert '"ecs.version"' in (tmp_path / "app.log").read_text()
+
+
+class EvenNumbers(logging.Formatter):
+    """
+    A formatter of events: half of the records have none.
+    """
+
+    def events(self, record):
+        return (record.getMessage().encode(),) if record.n % 2 == 0 else ()
+
+    def format(self, record):
+        return "".join(event.decode() for event in self.events(record))
+
+
+def test_record_without_events_is_no_empty_line(tmp_path, logger):
+    """
+    A formatter that makes nothing of a record writes nothing, not even a line
+    break; an empty text of any other formatter is still a line.
+    """
+    handler = mllog.TimestampedRotatingFileHandler(tmp_path / "a.log")
+    handler.setFormatter(EvenNumbers())
+    logger.addHandler(handler)
+    for n in range(4):
+        logger.info("%d", n, extra={"n": n})
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.info("")
+    handler.close()
+
+    assert b"0\n2\n\n" == (tmp_path / "a.log").read_bytes()
+    assert 3 == handler.stats().written

@@ -78,7 +78,7 @@ def test_records_become_one_object_of_json_lines(server, logger, make):
     ((key, body),) = stored(server).items()
     assert re.fullmatch(
         r"p/dt=\d{4}-\d\d-\d\d/hour=\d\d/.+-"
-        rf"{os.getpid()}-\d{{8}}T\d{{12}}Z-000001\.jsonl\.gz",
+        rf"{os.getpid()}-\d{{8}}T\d{{12}}Z[0-9a-f]{{8}}-000001\.jsonl\.gz",
         key,
     )
     found = [json.loads(each) for each in gzip.decompress(body).splitlines()]

@@ -10,6 +10,7 @@ import re
 import time
 from typing import Any
 
+from ...errors import MllogError
 from ...s3 import FIXES, Answer, answer_of
 from ..retry import Fault, Verdict
 
@@ -60,7 +61,7 @@ _FIXES = {
 }
 
 
-class StoreError(Exception):
+class StoreError(MllogError):
     """
     An object was not stored, or nobody knows.
 

@@ -85,6 +85,7 @@ class ObjectHandler(ShippingHandler):
         **delivery: Any,
     ) -> None:
         self.location = _location(bucket, prefix)
+        self.destination = str(self.location)
         access = Access(endpoint_url, region, profile, client_config)
         put_options = PutOptions(
             create_only=create_only,

@@ -77,26 +77,31 @@ class Home:
         self._lock = lock
 
     @classmethod
-    def make(cls, folder: str) -> Home:
+    def make(cls, folder: str, before: str = "") -> Home:
         """
         Make a directory below *folder*, and *folder* if it is not there.
 
         It is locked before it has its name, so that nobody takes it for one
         whose owner died.
 
+        Args:
+            folder: Where.
+
+            before: A directory of this process that it comes before, when
+                somebody inherits both.
+
         Raises:
             OSError: It cannot be made, or *folder* is open to others.
         """
         _make_folder(folder)
         for _ in range(_ATTEMPTS):
-            home = cls._born(folder)
+            home = cls._born(folder, _own_name(before))
             if home is not None:
                 return home
         raise OSError(errno.EAGAIN, "others clean up too eagerly", folder)
 
     @classmethod
-    def _born(cls, folder: str) -> Home | None:
-        name = _own_name()
+    def _born(cls, folder: str, name: str) -> Home | None:
         path = os.path.join(folder, name)
         # Windows renames no directory with an open file in it, and locks none
         draft = os.path.join(folder, f".{name}") if fcntl else path
@@ -193,7 +198,10 @@ def homes(folder: str) -> Iterator[tuple[str, bool]]:
             yield path, bool(match[1])
 
 
-def _own_name() -> str:
+def _own_name(before: str) -> str:
+    if before:
+        known_as, _, start = os.path.basename(before).rpartition("-")
+        return f"{known_as}-{int(start, 16) - 1:x}"
     host = _UNSAFE.sub("_", socket.gethostname())[:64].lstrip(".-")
     return f"{host or 'host'}-{os.getpid()}-{time.time_ns():x}"
 

@@ -57,6 +57,9 @@ class Spool:
         segment_bytes: Size at which a new file begins.
 
         fsync: ``never``, ``interval`` (each 0.5 s) or ``always``.
+
+        before: The directory of another spool of this process, whose records
+            are newer.
     """
 
     def __init__(
@@ -66,8 +69,10 @@ class Spool:
         max_bytes: int,
         segment_bytes: int = 8 * 1024 * 1024,
         fsync: str = "interval",
+        before: str = "",
     ) -> None:
         self.folder = folder
+        self._before = before
         self._max_bytes = max_bytes
         self._segment_bytes = segment_bytes
         self._fsync = fsync
@@ -85,6 +90,7 @@ class Spool:
             max_bytes=self._max_bytes,
             segment_bytes=self._segment_bytes,
             fsync=self._fsync,
+            before=self._before,
         )
         self._checkpoint: tuple[str, Checkpoint] | None = None
 

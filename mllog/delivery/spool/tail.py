@@ -52,6 +52,8 @@ class Tail:
         segment_bytes: Size at which a new segment begins.
 
         fsync: ``never``, ``interval`` or ``always``.
+
+        before: A directory of this process that the own one comes before.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class Tail:
         max_bytes: int,
         segment_bytes: int,
         fsync: str,
+        before: str = "",
     ) -> None:
+        self._before = before
         self.home: Home | None = None
         self.busy = False
         #: Sequence numbers that no record has: the disk kept what it refused.
@@ -316,7 +320,7 @@ class Tail:
         raise FileNotFoundError(errno.ENOENT, "no own directory", self._folder)
 
     def _new_home(self) -> Home:
-        home = Home.make(self._folder)
+        home = Home.make(self._folder, self._before)
         try:
             above = os.path.dirname(os.path.abspath(self._folder))
             self._sync_folders(self._folder, above)

@@ -1,0 +1,3 @@
+"""
+Calls of a predict function, from their inputs to one record.
+"""

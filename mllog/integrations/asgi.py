@@ -1,0 +1,383 @@
+"""
+InferenceMiddleware: the predict routes of FastAPI, Starlette and other ASGI apps.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
+from typing import Any, Final
+
+from .. import options
+from ..calls.call import CANCELLED, REPORTS, Call, Plan, plan_of
+from ..calls.places import Place, place_of
+from ..context import bound
+from ..errors import ConfigError, shown
+from .body import Body
+
+__all__ = ["InferenceMiddleware"]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[
+    [MutableMapping[str, Any], Receive, Send], Awaitable[None]
+]
+Headers = Iterable[tuple[bytes, bytes]]
+
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+# Bodies that a server takes from a file.
+_UNSEEN: Final = frozenset(
+    {"http.response.pathsend", "http.response.zerocopysend"}
+)
+_MOST_ID_CHARS = 128
+_MOST_ERROR_CHARS = 500
+
+
+class InferenceMiddleware:
+    """
+    Log each request of a predict route as one record.
+
+    ::
+
+        app.add_middleware(
+            InferenceMiddleware, logger=logger, model="resnet50", version=3
+        )
+
+    The record has the fields of ``mllog.inference``: ``inputs`` is the body of
+    the request and ``predictions`` that of the response, parsed as JSON, else
+    as text, else ``{"type", "bytes"}``; and ``path``.  It is logged when the
+    response is complete, or when the request fails, and says that it comes
+    from the route's function where the framework tells which that is.
+
+    A status from 400 to 499 is logged as WARNING, from 500 on as ERROR; the
+    ``error`` is the exception, or ``HTTP 404`` with the ``detail`` of the
+    response.  An exception that nothing turned into a response is 500, and a
+    client that left before the end is 499.
+
+    The request id is the bound one (``mllog.bind``), else that of the
+    request's header with all but ``A-Z a-z 0-9 . _ -`` replaced, else a new
+    one.  It is bound during the request, so that what the route logs has it,
+    and is sent back in the response's header unless the app sets that itself.
+
+    Guarantee:
+        Bodies are passed on unchanged and at once, chunk by chunk.  The app's
+        exceptions go on unchanged, and nothing that goes wrong in logging
+        reaches it.  Other routes, websockets and lifespan events cost a
+        comparison.
+
+    Limit:
+        A body longer than *max_body_bytes*, or one that was not read or sent
+        to its end, is logged as the text of its beginning, and ``truncated``
+        lists the field.  Parsing takes place in the event loop, after the
+        response.
+
+    Args:
+        app: The application.
+
+        logger: A Logger or a LoggerAdapter.
+
+        model: Name of the model.
+
+        version: Its version.
+
+        paths: The routes, without the path that the app is mounted at: text
+            has to be equal, a compiled regular expression to match all of it.
+
+        methods: The methods that are logged.
+
+        max_body_bytes: How much of a body is kept, such as ``"64KiB"``.
+
+        request_id_header: Name of the header with the id; None for none.
+
+        level: Level of the record of a request that succeeded.
+
+        fields: Further fields of each record.
+
+    Raises:
+        ConfigError: An option cannot work.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        logger: logging.Logger | logging.LoggerAdapter[Any],
+        model: Any = None,
+        version: Any = None,
+        paths: Sequence[str | re.Pattern[str]] = ("/predict",),
+        methods: Sequence[str] = ("POST",),
+        max_body_bytes: int | str = "256KiB",
+        request_id_header: str | None = "x-request-id",
+        level: int | str = logging.INFO,
+        **fields: Any,
+    ) -> None:
+        self._app = app
+        self._plan = plan_of(logger, model, version, fields, level=level)
+        self._paths, self._patterns = _sorted_out(paths)
+        self._methods = frozenset(
+            name.upper() for name in options.names("methods", methods)
+        )
+        self._max = options.size("max_body_bytes", max_body_bytes)
+        self._header = _header(request_id_header)
+
+    async def __call__(
+        self, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        """
+        Serve one connection.
+        """
+        if (
+            scope["type"] != "http"
+            or scope["method"] not in self._methods
+            or not self._is_ours(scope)
+            or not self._plan.is_on()
+        ):
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(
+            self._plan, scope, receive, send, self._max, self._header
+        )
+        with exchange.call:
+            try:
+                await self._app(scope, exchange.receive, exchange.send)
+            except BaseException as error:
+                exchange.failed(error)
+                raise
+            else:
+                exchange.finish()
+
+    def _is_ours(self, scope: Mapping[str, Any]) -> bool:
+        path: str = scope["path"]
+        root = scope.get("root_path")
+        if root and path.startswith(f"{root}/"):
+            path = path[len(root) :]
+        return path in self._paths or any(
+            each.fullmatch(path) for each in self._patterns
+        )
+
+
+def _sorted_out(
+    paths: Any,
+) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
+    if isinstance(paths, (str, re.Pattern)):
+        paths = (paths,)
+    exact, patterns = [], []
+    for each in paths:
+        if isinstance(each, re.Pattern) and isinstance(each.pattern, str):
+            patterns.append(each)
+        elif isinstance(each, str) and each.startswith("/"):
+            exact.append(each)
+        else:
+            raise ConfigError(
+                shown("paths", each),
+                expected='a path such as "/predict", or a compiled expression'
+                " such as re.compile(r'/models/\\w+/predict')",
+                owner="InferenceMiddleware",
+            )
+    return frozenset(exact), tuple(patterns)
+
+
+def _header(name: Any) -> bytes | None:
+    if name is None:
+        return None
+    if isinstance(name, str) and _TOKEN.fullmatch(name):
+        return name.lower().encode()
+    raise ConfigError(
+        shown("request_id_header", name),
+        expected="the name of a header, or None",
+        owner="InferenceMiddleware",
+    )
+
+
+def _value_of(headers: Any, wanted: bytes) -> str:
+    """
+    The first header of that name, or ``""``.
+    """
+    for name, value in headers or ():
+        if bytes(name).lower() == wanted:
+            return bytes(value).decode("latin-1")
+    return ""
+
+
+def _request_id(scope: Mapping[str, Any], header: bytes | None) -> str | None:
+    """
+    The id that is bound or that came with the request, if one did.
+    """
+    found = bound().get("request_id")
+    if found is None and header is not None:
+        found = _value_of(scope.get("headers"), header)
+    if found is None:
+        return None
+    return _UNSAFE.sub("_", str(found).strip()[:_MOST_ID_CHARS]) or None
+
+
+class _Exchange:
+    """
+    One request and its response, seen in passing.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        scope: Mapping[str, Any],
+        receive: Receive,
+        send: Send,
+        max_body_bytes: int,
+        header: bytes | None,
+    ) -> None:
+        self._scope, self._header = scope, header
+        self._receive, self._send = receive, send
+        self._request = Body(max_body_bytes)
+        self._response = Body(max_body_bytes)
+        self._response_type = ""
+        self._status: Any = None
+        self._has_left = False
+        self.call = Call(plan, _HERE, self._known_id())
+        self.call.add(path=scope["path"])
+
+    def _known_id(self) -> str | None:
+        try:
+            return _request_id(self._scope, self._header)
+        except Exception as fault:
+            REPORTS.fault(fault)
+            return None
+
+    async def receive(self) -> Message:
+        """
+        Pass on what comes from the client.
+        """
+        message = await self._receive()
+        try:
+            if message["type"] == "http.request":
+                self._request.see(message)
+            elif not self._response.is_complete:  # http.disconnect
+                self._has_left = True
+        except Exception as fault:
+            REPORTS.fault(fault)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """
+        Pass on what goes to the client.
+        """
+        try:
+            message = self._seen(message)
+        except Exception as fault:
+            REPORTS.fault(fault)
+        is_last = self._response.is_complete
+        if is_last:
+            self.call.stop()
+        try:
+            await self._send(message)
+        except OSError:
+            self._has_left = True
+            raise
+        # where it failed, the exception may still be to come
+        if is_last and not _is_fault(self._status):
+            self.finish()
+
+    def _seen(self, message: Message) -> Message:
+        """
+        What is sent for *message*: with the request id, if the app sets none.
+        """
+        kind = message["type"]
+        if kind == "http.response.body":
+            self._response.see(message)
+        elif kind in _UNSEEN:
+            self._response.skip(message)
+        if kind != "http.response.start":
+            return message
+        self._status = message["status"]
+        headers = list(message.get("headers") or ())
+        self._response_type = _value_of(headers, b"content-type")
+        if self._header is None or _value_of(headers, self._header):
+            return message
+        value = str(self.call.request_id).encode("latin-1")
+        return {**message, "headers": [*headers, (self._header, value)]}
+
+    def failed(self, error: BaseException) -> None:
+        """
+        Log that the app raised, unless its response was logged.
+        """
+        if self._has_left and isinstance(error, Exception):
+            self.call.status_code = CANCELLED
+        elif _is_fault(self._status):
+            self.call.status_code = self._status
+        self._log(error)
+
+    def finish(self) -> None:
+        """
+        Log the request, unless that was done.
+        """
+        self._log(None)
+
+    def _log(self, error: BaseException | None) -> None:
+        try:
+            self._gather(error)
+        except Exception as fault:
+            REPORTS.fault(fault)
+        self.call.end(error)
+
+    def _gather(self, error: BaseException | None) -> None:
+        call = self.call
+        if not call.is_open():
+            return
+        call.place = place_of(self._scope.get("endpoint"), _HERE)
+        cut = []
+        request, response = self._request, self._response
+        if request.is_whole() or request.size:
+            call.inputs = request.value(
+                _value_of(self._scope.get("headers"), b"content-type")
+            )
+        if not request.is_whole():
+            cut.append("inputs")
+        if response.is_whole() or response.size:
+            call.predictions = response.value(self._response_type)
+        if self._status is not None and not response.is_whole():
+            cut.append("predictions")
+        if cut:
+            call.add(truncated=cut)
+        if error is None:
+            self._say_status()
+
+    def _say_status(self) -> None:
+        """
+        The status that was sent, and what it says went wrong.
+        """
+        call, status = self.call, self._status
+        if self._has_left and not self._response.is_complete:
+            call.status_code = CANCELLED
+            call.add(error="the client left")
+        elif status is None:
+            call.status_code = 500
+            call.add(error="the app sent no response")
+        else:
+            call.status_code = status
+            if status >= 400:
+                call.add(error=_detail(status, call.predictions))
+
+
+def _is_fault(status: Any) -> bool:
+    return isinstance(status, int) and status >= 500
+
+
+def _detail(status: int, body: Any) -> str:
+    detail = body.get("detail") if isinstance(body, dict) else None
+    if not isinstance(detail, str):
+        return f"HTTP {status}"
+    return f"HTTP {status}: {detail[:_MOST_ERROR_CHARS]}"
+
+
+_HERE: Final = place_of(
+    InferenceMiddleware.__call__, Place(__file__, 1, "__call__")
+)
