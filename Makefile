@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Tests that need them, or take long with them; see pyproject.toml.
-SERVERS := s3servers or kafka or mockkafka
-EXTRAS := test,test-s3,test-kafka,lint,demo,yaml
+SERVERS := s3servers or kafka or mockkafka or prometheus
+EXTRAS := test,test-kafka,test-prometheus,test-s3,lint,demo,yaml
 
 .DEFAULT_GOAL := help
 
@@ -29,7 +29,7 @@ test: install lint types  ## Run lint, types and all tests but those below
 kafka: install  ## Fetch Apache Kafka for the tests: needs Java and Maven
 	@$(BIN)/python tests/servers/kafka_jars.py
 
-test-servers: kafka  ## Run the tests with moto, OpenStack Swift and Apache Kafka
+test-servers: kafka  ## Run the tests with moto, Swift, Prometheus and Kafka
 	$(BIN)/python -m pytest -m '$(SERVERS)'
 
 test-faults: kafka  ## Run the fault tests in full size

@@ -13,7 +13,9 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 # The wheel, the demo, the S3 servers and Apache Kafka are tried once, by
 # `make test` and `make test-servers`.
 ARGUMENTS = [
-    *("-q", "-m", "not (packaging or s3servers or kafka or mockkafka)"),
+    "-q",
+    "-m",
+    "not (packaging or s3servers or kafka or mockkafka or prometheus)",
     "--ignore=tests/test_examples.py",
     "--ignore=tests/faults/test_s3.py",
 ]

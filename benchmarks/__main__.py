@@ -16,6 +16,7 @@ _CASES = (
     "processes",
     "latency_csv",
     "quantiles",
+    "prometheus",
     "rich_text",
     "syslog",
     "s3",

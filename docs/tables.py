@@ -19,13 +19,20 @@ from mllog.delivery.handler import ShippingHandler
 from mllog.delivery.s3.handler import ObjectHandler
 from mllog.env import SETTINGS
 from mllog.fields import VOCABULARY
+from mllog.metrics.groups import GROUPS
+from mllog.metrics.reductions import ALIASES, REDUCTIONS
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 # Options whose annotation is Any
 _KINDS = {
-    "address": "text or list",
+    "buckets": "list",
+    "every": "number",
     "filters": "list",
     "formatter_options": "mapping",
+    "kind": "text",
+    "metrics": "list",
+    "reduce": "text",
+    "registry": "text",
     "model_version": "number or mapping",
     "socktype": "text or number",
 }
@@ -103,6 +110,47 @@ def delivery() -> str:
     )
 
 
+def metrics() -> str:
+    """
+    The options of what measures, reductions, groups, and mllog's own metrics.
+    """
+    moved = {name: alias for alias, name in ALIASES.items()}
+    return (
+        "## Options of PrometheusHandler\n\n"
+        + _table(_HEAD, _options(mllog.PrometheusHandler))
+        + "\n## Options of a metric\n\n"
+        + _table(_HEAD, _options(mllog.Metric))
+        + "\n## Reductions\n\n"
+        + _table(
+            ("reduce", "DeepSparse", "label", "what it gives"),
+            (
+                (
+                    f"`{each.name}`",
+                    f"`{moved[each.name]}`" if each.name in moved else "",
+                    f"`{each.part}`" if each.part else "",
+                    each.meaning,
+                )
+                for each in REDUCTIONS.values()
+            ),
+        )
+        + "\n## Groups\n\n"
+        + _table(
+            ("group", "fields and what is measured of them"),
+            ((f"`{name}`", _in_group(name)) for name in GROUPS),
+        )
+    )
+
+
+def _in_group(name: str) -> str:
+    found: dict[str, list[str]] = {}
+    for spec in GROUPS[name]:
+        found.setdefault(spec["field"], []).append(spec["reduce"])
+    return "; ".join(
+        f"`{field}`: {', '.join(reductions)}"
+        for field, reductions in found.items()
+    )
+
+
 def inference() -> str:
     """
     The options of InferenceFormatter.
@@ -138,8 +186,12 @@ def _kind(name: str, annotation: str) -> str:
     """
     What may be given, in a word.
     """
+    if name == "address" and annotation != "str":
+        return "text or list"
     if name in _KINDS:
         return _KINDS[name]
+    if name == "labels":
+        return "list or text"
     if name.endswith("_bytes"):
         return "size"
     if "PathLike" in annotation:
@@ -198,6 +250,7 @@ TABLES = {
     "delivery.md": delivery,
     "fields.md": fields,
     "inference.md": inference,
+    "metrics.md": metrics,
     "settings.md": settings,
 }
 

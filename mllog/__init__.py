@@ -45,11 +45,13 @@ if TYPE_CHECKING:
     )
     from .handlers.kafka import KafkaHandler as KafkaHandler
     from .handlers.latency_csv import LatencyCSVHandler as LatencyCSVHandler
+    from .handlers.prometheus import PrometheusHandler as PrometheusHandler
     from .handlers.rich import RichHandler as RichHandler
     from .handlers.s3 import S3Handler as S3Handler
     from .handlers.s3_archive import S3Archive as S3Archive
     from .handlers.s3_payload import S3PayloadHandler as S3PayloadHandler
     from .handlers.syslog import SyslogHandler as SyslogHandler
+    from .metrics.metric import Metric as Metric
     from .payloads import Payload as Payload
     from .reading import read as read
 
@@ -62,10 +64,12 @@ __all__ = [
     "JSONFormatter",
     "KafkaHandler",
     "LatencyCSVHandler",
+    "Metric",
     "MissingPackageError",
     "MllogError",
     "MllogWarning",
     "Payload",
+    "PrometheusHandler",
     "RichFormatter",
     "RichHandler",
     "S3Archive",
@@ -99,10 +103,12 @@ _HOMES = {
     "JSONFormatter": "formatters.json",
     "KafkaHandler": "handlers.kafka",
     "LatencyCSVHandler": "handlers.latency_csv",
+    "Metric": "metrics.metric",
     "MissingPackageError": "errors",
     "MllogError": "errors",
     "MllogWarning": "errors",
     "Payload": "payloads",
+    "PrometheusHandler": "handlers.prometheus",
     "RichFormatter": "formatters.rich",
     "RichHandler": "handlers.rich",
     "S3Archive": "handlers.s3_archive",

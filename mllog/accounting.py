@@ -28,12 +28,15 @@ class Stats:
             (``not_finite``, ``negative``, ``not_a_number``).
 
         fragments: Lines that a full disk cut short.
+
+        failures: Attempts to serve, write or push metrics that failed.
     """
 
     written: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, int] = field(default_factory=dict)
     fragments: int = 0
+    failures: int = 0
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from .errors import ConfigError, shown
 
 __all__ = ["SETTINGS", "Setting"]
 
+_HIGHEST_PORT = 65535
+
 
 def _whole(option: str, value: Any) -> int:
     return options.integer(option, value)
@@ -97,6 +99,13 @@ def _encoding(option: str, value: Any) -> str:
 
 def _prefix(_option: str, value: Any) -> str:
     return str(value).strip("/")
+
+
+def _port(option: str, value: Any) -> int:
+    port = options.integer(option, value)
+    if port > _HIGHEST_PORT:
+        raise ConfigError(shown(option, value), expected="a port, 0 to 65535")
+    return port
 
 
 def _share(option: str, value: Any) -> float:
@@ -274,6 +283,18 @@ SETTINGS = {
             "0",
             _whole,
             "number of the deployment, in events of Hopsworks",
+        ),
+        Setting(
+            "METRICS_PORT",
+            "9464",
+            _port,
+            "port where Prometheus finds /metrics",
+        ),
+        Setting(
+            "METRICS_ADDRESS",
+            "127.0.0.1",
+            options.text,
+            "address of that port; 0.0.0.0 for scrapers on other machines",
         ),
         Setting(
             "EXIT_SECONDS",

@@ -13,7 +13,14 @@ import threading
 import weakref
 from typing import Any, Protocol
 
-__all__ = ["Heir", "fork_safe_lock", "process", "tell_child", "woke_up"]
+__all__ = [
+    "Heir",
+    "adopt_lock",
+    "fork_safe_lock",
+    "process",
+    "tell_child",
+    "woke_up",
+]
 
 
 class Heir(Protocol):
@@ -44,6 +51,16 @@ def fork_safe_lock() -> threading.RLock:
     lock = threading.RLock()
     _locks.add(lock)
     return lock
+
+
+def adopt_lock(lock: Any) -> None:
+    """
+    Have *lock*, which somebody else made, be free in a forked child.
+
+    What cannot be set free there, or is no lock, is left alone.
+    """
+    if callable(getattr(lock, "_at_fork_reinit", None)):
+        _locks.add(lock)
 
 
 def tell_child(heir: Heir) -> None:

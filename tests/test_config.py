@@ -22,6 +22,7 @@ PRESETS = [
     "inference",
     "inference-kafka",
     "kafka",
+    "prometheus",
     "s3",
     "s3-payloads",
     "syslog",
@@ -36,6 +37,7 @@ def environment(monkeypatch, tmp_path):
     for name in list(os.environ):
         if name.startswith("MLLOG_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("MLLOG_METRICS_PORT", "0")
     monkeypatch.chdir(tmp_path)
 
 

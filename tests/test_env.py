@@ -47,6 +47,8 @@ def environment(monkeypatch):
         ("INFERENCE_MODE", "predictions", "ALL", "PREDICTIONS"),
         ("INFERENCE_ENCODING", "avro", "json", "avro"),
         ("SERVING_ID", "7", 0, 7),
+        ("METRICS_PORT", "8000", 9464, 8000),
+        ("METRICS_ADDRESS", "0.0.0.0", "127.0.0.1", "0.0.0.0"),
         ("EXIT_SECONDS", "0", 5.0, 0.0),
     ],
 )
@@ -156,6 +158,8 @@ def test_table_is_what_is_tested_here():
         "INFERENCE_MODE",
         "INFERENCE_ENCODING",
         "SERVING_ID",
+        "METRICS_PORT",
+        "METRICS_ADDRESS",
         "EXIT_SECONDS",
     }
 

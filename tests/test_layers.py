@@ -29,7 +29,7 @@ LAYERS = {
         "waiting",
     ],
     1: ["context", "filters", "metrics", "reading", "rotation", "s3"],
-    2: ["calls", "delivery", "formatters", "handling"],
+    2: ["calls", "delivery", "exposition", "formatters", "handling"],
     3: ["handlers", "integrations"],
     4: ["checks", "config"],
     5: ["__main__", "cli"],

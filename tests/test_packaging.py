@@ -25,11 +25,14 @@ import json, logging, logging.config, pathlib, sys
 import mllog, mllog.config
 
 for name in mllog.config.preset_names():
-    if name.startswith("s3"):  # they need an extra, and say which
+    if name.startswith(("s3", "prometheus")):  # an extra, and they say which
+        extra = name.partition("-")[0]
+        given = {"s3_bucket": "models"} if extra == "s3" else {}
         try:
-            mllog.configure(name, s3_bucket="models")
+            mllog.configure(name, **given)
         except ValueError as exc:
-            assert "mllog-handlers[s3]" in str(exc.__cause__), exc.__cause__
+            said = str(exc.__cause__)
+            assert f"mllog-handlers[{extra}]" in said, said
         continue
     if name.endswith("kafka"):
         try:

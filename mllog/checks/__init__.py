@@ -81,6 +81,10 @@ def check(
         from . import storing  # nor this: it loads what puts objects
 
         storing.check(setup, report)
+    if any(part.is_a("PrometheusHandler") for part in setup.parts()):
+        from . import metering  # nor this: it loads the parts of a server
+
+        metering.check(setup, report)
     if any(
         part.is_a("KafkaHandler", "InferenceFormatter")
         for part in setup.parts()

@@ -43,7 +43,10 @@ def read(config: Mapping[str, Any], report: Report) -> Setup:
     """
     What *config* sets up.
     """
-    setup = Setup(is_incremental=bool(config.get("incremental")))
+    setup = Setup(
+        is_incremental=bool(config.get("incremental")),
+        metrics=config.get("metrics"),
+    )
     _check_top(config, setup, report)
     _follow(config, setup, report)
     for name, spec, path in _entries(config, "formatters", report):

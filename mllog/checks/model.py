@@ -214,6 +214,8 @@ class Setup:
         used: Names that ``cfg://`` refers to.
 
         is_incremental: Whether it only changes levels.
+
+        metrics: What stands at the top of it under ``metrics``.
     """
 
     handlers: dict[str, Part] = field(default_factory=dict)
@@ -222,6 +224,7 @@ class Setup:
     loggers: list[Logger] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     is_incremental: bool = False
+    metrics: Any = None
 
     def parts(self) -> Iterator[Part]:
         """

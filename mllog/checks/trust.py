@@ -34,6 +34,8 @@ _LOADING = frozenset(
         "queue",
     }
 )
+# Options whose text is such a name only if it has a dot
+_LOADING_DOTTED = frozenset({"reduce", "registry"})
 
 
 def refuse(config: Any, report: Report, allow: Sequence[str]) -> None:
@@ -124,6 +126,8 @@ class _Guard:
 
     def _key(self, key: str, value: Any, path: Path) -> None:
         names_code = key == "class" or key in _LOADING
+        if key in _LOADING_DOTTED and isinstance(value, str):
+            names_code = "." in value
         if key == "()" or (names_code and isinstance(value, str)):
             self.name(value, path)
         elif key == ".":

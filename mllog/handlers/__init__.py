@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from .kafka import KafkaHandler as KafkaHandler
     from .latency_csv import LatencyCSVHandler as LatencyCSVHandler
+    from .prometheus import PrometheusHandler as PrometheusHandler
     from .rich import RichHandler as RichHandler
     from .s3 import S3Handler as S3Handler
     from .s3_archive import S3Archive as S3Archive
@@ -26,6 +27,7 @@ __all__ = [
     "ConsoleHandler",
     "KafkaHandler",
     "LatencyCSVHandler",
+    "PrometheusHandler",
     "RichHandler",
     "S3Archive",
     "S3Handler",
@@ -38,6 +40,7 @@ _HOMES = {
     "ConsoleHandler": "console",
     "KafkaHandler": "kafka",
     "LatencyCSVHandler": "latency_csv",
+    "PrometheusHandler": "prometheus",
     "RichHandler": "rich",
     "S3Archive": "s3_archive",
     "S3Handler": "s3",

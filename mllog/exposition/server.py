@@ -1,0 +1,276 @@
+"""
+A page of metrics served over HTTP, from a thread of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from ..forking import tell_child
+from .pushing import Trouble
+
+__all__ = ["Page", "Server"]
+
+#: Headers and body for what a scraper accepts: formats and encodings.
+Page = Callable[[str, str], tuple[dict[str, str], bytes]]
+
+_AGAIN_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
+_IDLE_SECONDS = 10
+_PATH = "/metrics"
+
+
+class Server:
+    """
+    Serves ``/metrics``; a port that is taken is asked for again and again.
+
+    Guarantee:
+        Nothing here raises.  ``close`` gives the port back before it returns.
+        A forked child does not hold the parent's port.
+
+    Limit:
+        Plain HTTP, without a password: anybody who reaches the address reads
+        the metrics.
+
+    Args:
+        address: Where to listen.
+
+        port: 0 lets the system choose.
+
+        page: Makes the page.
+
+        fault: Told of what went wrong.
+
+        is_shared: Whether any process of the application may serve it, so
+            that nothing is wrong where another one does.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        page: Page,
+        fault: Callable[[BaseException], None],
+        *,
+        is_shared: bool = False,
+    ) -> None:
+        self._is_shared = is_shared
+        self.address = address
+        self.port = port
+        self._page = page
+        self._fault = fault
+        self._http: _HTTPServer | None = None
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+        tell_child(self)
+
+    def forget_parent(self) -> None:
+        """
+        In a forked child: the port is the parent's, and the thread is gone.
+        """
+        http, self._http, self._thread = self._http, None, None
+        self._closing = threading.Event()
+        if http is not None:
+            http.socket.close()
+
+    @property
+    def is_serving(self) -> bool:
+        """
+        Whether this process has the port.
+        """
+        return self._http is not None
+
+    def start(self) -> None:
+        """
+        Listen now, or as soon as the port is free.
+        """
+        if self._thread is not None or self._closing.is_set():
+            return
+        refused = self._bind()
+        self._thread = threading.Thread(
+            target=self._run,
+            args=(refused,),
+            name="mllog-metrics",
+            daemon=True,
+        )
+        try:
+            self._thread.start()
+        except RuntimeError as exc:  # the interpreter ends
+            self._fault(exc)
+
+    def _bind(self) -> OSError | None:
+        """
+        Take the port; what was in the way.
+        """
+        try:
+            self._http = _listening(self.address, self.port, self._answer)
+        except OSError as exc:
+            return exc
+        self.port = self._http.server_address[1]
+        return None
+
+    def _complain(self, error: OSError) -> None:
+        if self._is_shared and _is_ours(self.address, self.port):
+            return
+        self._fault(
+            Trouble(
+                f"cannot serve metrics on {self.address}:{self.port}:"
+                f" {error.strerror or error}; it is tried again every"
+                f" {_AGAIN_SECONDS:g} s (several processes have one page"
+                " where PROMETHEUS_MULTIPROC_DIR is set)"
+            )
+        )
+
+    def _run(self, refused: OSError | None) -> None:
+        closing = self._closing
+        if refused is not None:
+            self._complain(refused)
+        while self._http is None:
+            if closing.wait(_AGAIN_SECONDS):
+                return
+            self._bind()
+        http = self._http
+        while not closing.is_set():
+            try:
+                connection, peer = http.socket.accept()
+            except OSError:
+                closing.wait(0.1)  # out of files, or closing
+                continue
+            if closing.is_set():
+                connection.close()
+                break
+            with contextlib.suppress(RuntimeError):  # no thread any more
+                http.process_request(connection, peer)
+        http.socket.close()
+
+    def close(self) -> None:
+        """
+        Give the port back.
+        """
+        self._closing.set()
+        http, thread = self._http, self._thread
+        if http is None:
+            return
+        _wake(http.socket)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_CLOSE_SECONDS)
+        http.socket.close()
+        self._http = None
+
+    def _answer(
+        self, accept: str, encoding: str
+    ) -> tuple[dict[str, str], bytes] | None:
+        try:
+            return self._page(accept, encoding)
+        except Exception as exc:
+            self._fault(exc)
+            return None
+
+
+def _is_ours(address: str, port: int) -> bool:
+    """
+    Whether a server of mllog has the port.
+    """
+    wildcards = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104
+    asked = HTTPConnection(wildcards.get(address, address), port, timeout=5)
+    try:
+        asked.request("GET", "/")
+        return asked.getresponse().getheader("Server", "").startswith("mllog")
+    except (OSError, HTTPException):
+        return False
+    finally:
+        asked.close()
+
+
+def _wake(listener: socket.socket) -> None:
+    """
+    Have the thread that waits in accept() look up.
+    """
+    try:
+        listener.shutdown(socket.SHUT_RDWR)
+    except OSError:  # not everywhere; a visitor does it as well
+        with contextlib.suppress(OSError):
+            socket.create_connection(listener.getsockname()[:2], 1.0).close()
+
+
+class _HTTPServer(ThreadingHTTPServer):
+    """
+    A thread for each scrape, which ends with the process.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    answer: Callable[[str, str], tuple[dict[str, str], bytes] | None]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """
+        A scraper that went away is no news.
+        """
+
+
+def _listening(address: str, port: int, answer: Any) -> _HTTPServer:
+    family, *_, place = socket.getaddrinfo(
+        address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+
+    class Server(_HTTPServer):
+        address_family = family
+
+        def server_bind(self) -> None:
+            """
+            Bind, and do not ask the name service who we are.
+            """
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.socket.bind(self.server_address)
+            self.server_address = self.socket.getsockname()
+
+    server = Server(place[:2], _Handler)  # type: ignore[arg-type]
+    server.answer = answer
+    return server
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """
+    Answers a scraper.
+    """
+
+    server: _HTTPServer
+    timeout = _IDLE_SECONDS
+    server_version = "mllog"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        """
+        The page, or what went wrong in a line.
+        """
+        if self.path.partition("?")[0] != _PATH:
+            self._send(404, {}, b"the metrics are at /metrics\n")
+            return
+        accept = ",".join(self.headers.get_all("Accept") or ())
+        encoding = ",".join(self.headers.get_all("Accept-Encoding") or ())
+        found = self.server.answer(accept, encoding)
+        if found is None:
+            self._send(500, {}, b"the metrics cannot be collected\n")
+        else:
+            self._send(200, *found)
+
+    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in (
+            {"Content-Type": "text/plain; charset=utf-8"} | headers
+        ).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: Any) -> None:
+        """
+        Say nothing of each scrape.
+        """

@@ -1,0 +1,57 @@
+"""
+Label values: any value of a field as short, printable text.
+"""
+
+import decimal
+import enum
+
+import numpy as np
+import pytest
+from hostile import OddRepr, RaisingEverything, RaisingRepr
+
+from mllog.metrics.labels import LONGEST_LABEL, label_text
+
+
+class Stage(str, enum.Enum):
+    CANARY = "canary"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        ("resnet50", "resnet50"),
+        (3, "3"),
+        (3.0, "3"),
+        (np.int64(3), "3"),
+        (np.float32(3), "3"),
+        (2.5, "2.5"),
+        (True, "true"),
+        (np.bool_(False), "false"),
+        (decimal.Decimal(3), "3"),
+        (Stage.CANARY, "canary"),
+        ("a\ud800b", "a_b"),
+        ("a\nb\x1b[0m\u202e", "a_b_[0m_"),
+        ("größe", "größe"),
+        (float("nan"), "nan"),
+        (["a", "b"], "['a', 'b']"),
+    ],
+)
+def test_label_is_the_text_of_its_value(value, text):
+    """
+    Equal numbers have equal text, and nothing unprintable is left.
+    """
+    assert text == label_text(value)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: "x" * 10_000, OddRepr, RaisingRepr, RaisingEverything]
+)
+def test_label_of_anything_is_short_and_can_be_encoded(make):
+    """
+    Whatever somebody put there, it is a line of at most 200 characters.
+    """
+    text = label_text(make())
+
+    assert len(text) <= LONGEST_LABEL
+    assert text.isprintable() and text.encode()
