@@ -396,7 +396,7 @@ system_logging:
   inference_details: {{enable: true}}
   prediction_latency: {{enable: true}}
 data_logging:
-  pipeline_inputs:
+  engine_outputs:
   - func: np.mean
     frequency: 2
 ''')
@@ -464,8 +464,8 @@ def test_pipeline_of_deepsparse_logs_through_its_configuration(tmp_path):
     )
     assert [
         each["metrics"]
-        for each in by_identifier["custom/pipeline_inputs__mean"]
-    ] == [{"pipeline_inputs__mean": 1.0}] * 2
+        for each in by_identifier["custom/engine_outputs__mean"]
+    ] == [{"engine_outputs__mean": 1.75}] * 2
     assert by_identifier["AnyOperator__max"][0]["metrics"] == {
         "AnyOperator__max": 5
     }

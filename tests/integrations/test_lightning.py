@@ -94,7 +94,7 @@ def test_hyperparameters_are_a_field(rank_zero_only, logger, said, params):
 
     assert said[0].message == "Hyperparameters"
     assert said[0].metrics is None
-    assert said[0].fields == {"hyperparameters": {"lr": 0.1}}
+    assert said[0].fields == {"hparams": {"lr": 0.1}}
 
 
 def test_other_ranks_log_nothing_unless_asked(rank_zero_only, logger, said):
@@ -217,7 +217,7 @@ def test_training_in_lightning_logs_what_the_module_logs(
         TRAINING.replace("import lightning", f"import {package} as lightning")
     )
 
-    assert said[0].fields["hyperparameters"] == {"rate": 0.1}
+    assert said[0].fields["hparams"] == {"rate": 0.1}
     # Lightning counts from 0
     assert [(each.step, *each.metrics) for each in said[1:]] == [
         (3, "train/loss", "nan"),
