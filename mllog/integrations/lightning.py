@@ -34,7 +34,7 @@ class MetricsLogger(Based):
 
     What ``self.log("train/loss", loss)`` collects is one record a time, under
     the names that the module gave, with Lightning's ``step`` and ``epoch``.
-    Hyperparameters are one record, as the field ``hyperparameters``.
+    Hyperparameters are one record, as the field ``hparams``.
 
     Only the process of rank 0 logs.
 
@@ -120,11 +120,11 @@ class MetricsLogger(Based):
         try:
             found = params if isinstance(params, Mapping) else vars(params)
         except TypeError:
-            found = {"hyperparameters": params}
+            found = {"hparams": params}
         if found:
             self._log.say(
                 "Hyperparameters",
-                hyperparameters=dict(found),
+                hparams=dict(found),
                 rank=self._shown_rank(),
             )
 
