@@ -104,6 +104,10 @@ class MetricsLogger:
     Guarantee:
         It raises into no pipeline, and keeps no other logger from its turn.
 
+    Limit:
+        It is a ``BaseLogger`` for DeepSparse if it is made after DeepSparse
+        was imported, as it is by a configuration.
+
     Args:
         logger: Name of a logger, a Logger or a LoggerAdapter.
 

@@ -7,6 +7,7 @@ import enum
 import importlib.util
 import json
 import logging
+import logging.config
 import math
 import subprocess
 import sys
@@ -343,6 +344,38 @@ def test_all_kinds_that_deepsparse_fails_at_reach_prometheus(logger):
         f"{means}{{{both}}}": 0.25,
     }.items():
         assert found.get(name) == expected, (name, sorted(found))
+
+
+def test_kinds_are_taken_by_a_configuration(tmp_path):
+    """
+    METRICS is plain data that dictConfig finds by its name.
+    """
+    handler = {
+        "class": "mllog.PrometheusHandler",
+        "textfile": str(tmp_path / "metrics.prom"),
+        "metrics": "ext://mllog.integrations.deepsparse.METRICS",
+    }
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "handlers": {"prometheus": handler},
+            "loggers": {
+                "deepsparse.metrics": {
+                    "level": "INFO",
+                    "handlers": ["prometheus"],
+                }
+            },
+        }
+    )
+
+    MetricsLogger().log("request_details/successful_request_count", 1)
+    mllog.flush()
+
+    assert (
+        "successful_request_count_total 1.0"
+        in (tmp_path / "metrics.prom").read_text()
+    )
 
 
 SCRIPT = """
