@@ -28,7 +28,7 @@ import runpy
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -53,6 +53,10 @@ PAGES = [
     ROOT / "examples" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+# Packages that a page may need, by the name that it imports
+PAGE_IS_RUN = "test_page_when_run_from_top_to_bottom_writes_what_it_shows"
+PACKAGES = ("duckdb", "sklearn")
+FRAMEWORKS = ("keras", "lightgbm", "lightning", "transformers", "xgboost")
 BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>output|file: \S+) -->\n\n?)?"
     r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
@@ -172,7 +176,7 @@ def written(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
-        timeout=50,
+        timeout=280,  # the test's own is shorter
     )
     outputs = done.stdout.split(EDGE)
     assert done.returncode == 0, (
@@ -209,11 +213,13 @@ def page_id(page: Path) -> str:
 
 def run_of(page: Path) -> Any:
     """
-    *page* as a parameter, marked if it needs a server.
+    *page* as a parameter, marked if it needs a server or a framework.
     """
     marks = [pytest.mark.s3servers] if stores(page) else []
     if publishes(page) and makes_topics(page):
         marks.append(pytest.mark.kafka)
+    if any(map(imported_by(page), FRAMEWORKS)):
+        marks += [pytest.mark.frameworks, pytest.mark.timeout(300)]
     return pytest.param(page, marks=marks, id=page_id(page))
 
 
@@ -283,19 +289,39 @@ def registry(page: Path, missing: Any) -> Iterator[dict[str, str]]:
         yield {"SCHEMA_REGISTRY_URL": server.url}
 
 
+def imported_by(page: Path) -> Callable[[str], bool]:
+    """
+    Tells whether *page* imports a package.
+    """
+    text = page.read_text(encoding="utf-8")
+    return lambda name: bool(
+        re.search(rf"^(?:import|from) {name}\b", text, re.MULTILINE)
+    )
+
+
+@pytest.fixture(autouse=True)
+def _packages(request: pytest.FixtureRequest) -> None:
+    """
+    Skip a page that is run for want of a package.
+    """
+    if request.node.originalname != PAGE_IS_RUN:
+        return
+    page = request.getfixturevalue("page")
+    for package in filter(imported_by(page), (*PACKAGES, *FRAMEWORKS)):
+        if not find_spec(package):
+            request.getfixturevalue("missing")(package, page_id(page))
+
+
 @pytest.fixture
 def store(request: pytest.FixtureRequest, page: Path) -> dict[str, str]:
     """
     The variables by which *page* finds a server of S3, if it needs one.
     """
+    if any(map(imported_by(page), FRAMEWORKS)):
+        return {"PYTHONWARNINGS": "ignore"}  # of theirs among each other
     if not stores(page):
         return {}
     server = request.getfixturevalue("moto")
-    for package in ("sklearn", "duckdb"):
-        if package in page.read_text(encoding="utf-8") and not find_spec(
-            package
-        ):
-            request.getfixturevalue("missing")(package, page_id(page))
     return {**server.environment(), "AWS_ENDPOINT_URL": server.endpoint_url}
 
 
