@@ -110,7 +110,8 @@ class Keys:
             found = self._fixed.get(key) or self._judged(key)
             if len(self._known) >= _MOST_KNOWN:  # names made of data
                 self._known.clear()
-            self._known[key] = found
+            if len(key) <= _LONGEST:
+                self._known[key] = found
         return found
 
     def _judged(self, key: str) -> Verdict:

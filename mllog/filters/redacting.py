@@ -125,15 +125,24 @@ class RedactingFilter(RecordFilter):
         Before Python 3.12 the stdlib cannot take a record, and the values are
         replaced on the one it has.
         """
-        answer = super().filter(record)
-        if not (STDLIB_TAKES_RECORDS or self._has_said):
-            self._has_said = True
-            self._reports.say(
-                "redacts the record itself, so that later handlers see it"
-                " redacted: before Python 3.12 a handler that is not of mllog"
-                " takes no new one"
-            )
-        return answer
+        if STDLIB_TAKES_RECORDS:
+            return super().filter(record)
+        if logging.Filter.filter(self, record):
+            new = self.apply(record)
+            if new is not record:
+                record.__dict__.update(new.__dict__)
+                self._say_so()
+        return True
+
+    def _say_so(self) -> None:
+        if self._has_said:
+            return
+        self._has_said = True
+        self._reports.say(
+            "redacts the record itself, so that later handlers see it"
+            " redacted: before Python 3.12 a handler that is not of mllog"
+            " takes no new one"
+        )
 
     def _changes(self, record: logging.LogRecord) -> dict[str, Any]:
         own = record.__dict__

@@ -681,6 +681,11 @@ def test_redacting_on_a_foreign_handler_says_where_it_changes_the_record(
     last.emit = kept.append
     logger.addHandler(last)
 
+    logger.info("clean", extra={"password": None})
+    assert "clean None\n" == stream.getvalue()
+    assert not capsys.readouterr().err
+    stream.truncate(stream.seek(0))
+    kept.clear()
     for _ in range(3):
         logger.info("hello", extra={"password": SECRET})
 
