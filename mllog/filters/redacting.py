@@ -162,9 +162,9 @@ class RedactingFilter(RecordFilter):
         if record.exc_info or record.exc_text or record.stack_info:
             changes.update(self._failures.changes(record))
         if "message" in own:  # an earlier formatter left it
-            changes["message"] = self._texts.without_secrets(
-                str(own["message"])
-            )
+            clean = walk.value(own["message"])
+            if clean is not own["message"]:
+                changes["message"] = clean
         return changes
 
     def _walk(self) -> Walk:

@@ -70,7 +70,7 @@ class Measures:
         for row, name, unit in self._rows_of(field, named):
             if not row.metric.takes_logger(record.name):
                 continue
-            if not row.wants(record):
+            if not row.wants(record, value):
                 continue
             for part, number in _numbers(row, value):
                 if part == "":
