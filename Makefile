@@ -24,13 +24,20 @@ demo: install  ## Train a classifier, serve it, and look at what it logged
 	$(BIN)/python examples/digits_service.py
 
 test: install lint types  ## Run lint, types and all tests but those below
-	$(BIN)/python -m pytest -m 'not ($(SERVERS))'
+	$(BIN)/python -m pytest -m 'not ($(SERVERS) or frameworks)'
 
 kafka: install  ## Fetch Apache Kafka for the tests: needs Java and Maven
 	@$(BIN)/python tests/servers/kafka_jars.py
 
 test-servers: kafka  ## Run the tests with moto, Swift, Prometheus and Kafka
 	$(BIN)/python -m pytest -m '$(SERVERS)'
+
+test-frameworks: install  ## Run real training frameworks (6 GB) and DeepSparse
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test-frameworks]'
+	$(BIN)/python -m pytest -m frameworks
+	$(PYTHON) -m venv $(VENV)-deepsparse
+	$(VENV)-deepsparse/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test,test-deepsparse]'
+	$(VENV)-deepsparse/bin/python -m pytest -m frameworks tests/integrations/test_deepsparse.py
 
 test-faults: kafka  ## Run the fault tests in full size
 	$(BIN)/python -m pytest --full-faults -m faults
@@ -61,4 +68,4 @@ docs: install  ## Draw the picture and the tables of the docs anew
 clean:  ## Remove what the commands above made
 	rm -rf $(VENV) build dist *.egg-info logs .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo kafka test test-servers test-faults test-versions docs fmt lint types bench clean
+.PHONY: help install demo kafka test test-servers test-frameworks test-faults test-versions docs fmt lint types bench clean

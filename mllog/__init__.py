@@ -34,11 +34,16 @@ if TYPE_CHECKING:
     from .errors import MllogWarning as MllogWarning
     from .fields import extra as extra
     from .filters import ContextFilter as ContextFilter
+    from .filters import RedactingFilter as RedactingFilter
     from .filters import SamplingFilter as SamplingFilter
     from .formatters.inference import InferenceFormatter as InferenceFormatter
     from .formatters.json import JSONFormatter as JSONFormatter
+    from .formatters.mlperf import MLPerfFormatter as MLPerfFormatter
     from .formatters.rich import RichFormatter as RichFormatter
     from .formatters.text import TextFormatter as TextFormatter
+    from .formatters.torchserve import (
+        TorchServeFormatter as TorchServeFormatter,
+    )
     from .handlers.console import ConsoleHandler as ConsoleHandler
     from .handlers.file import (
         TimestampedRotatingFileHandler as TimestampedRotatingFileHandler,
@@ -64,12 +69,14 @@ __all__ = [
     "JSONFormatter",
     "KafkaHandler",
     "LatencyCSVHandler",
+    "MLPerfFormatter",
     "Metric",
     "MissingPackageError",
     "MllogError",
     "MllogWarning",
     "Payload",
     "PrometheusHandler",
+    "RedactingFilter",
     "RichFormatter",
     "RichHandler",
     "S3Archive",
@@ -79,6 +86,7 @@ __all__ = [
     "SyslogHandler",
     "TextFormatter",
     "TimestampedRotatingFileHandler",
+    "TorchServeFormatter",
     "__version__",
     "bind",
     "configure",
@@ -103,12 +111,14 @@ _HOMES = {
     "JSONFormatter": "formatters.json",
     "KafkaHandler": "handlers.kafka",
     "LatencyCSVHandler": "handlers.latency_csv",
+    "MLPerfFormatter": "formatters.mlperf",
     "Metric": "metrics.metric",
     "MissingPackageError": "errors",
     "MllogError": "errors",
     "MllogWarning": "errors",
     "Payload": "payloads",
     "PrometheusHandler": "handlers.prometheus",
+    "RedactingFilter": "filters",
     "RichFormatter": "formatters.rich",
     "RichHandler": "handlers.rich",
     "S3Archive": "handlers.s3_archive",
@@ -118,6 +128,7 @@ _HOMES = {
     "SyslogHandler": "handlers.syslog",
     "TextFormatter": "formatters.text",
     "TimestampedRotatingFileHandler": "handlers.file",
+    "TorchServeFormatter": "formatters.torchserve",
     "bind": "context",
     "configure": "config",
     "extra": "fields",

@@ -18,7 +18,7 @@ from typing import Any
 from .decoration import Around, Block, Opened
 from .fields import renamed
 
-__all__ = ["bind", "bound", "timed", "unwrapped", "with_bound"]
+__all__ = ["bind", "bound", "copied", "timed", "unwrapped", "with_bound"]
 
 _EMPTY: Mapping[str, Any] = {}
 
@@ -99,12 +99,15 @@ def with_bound(record: logging.LogRecord) -> logging.LogRecord:
     missing = {key: fields[key] for key in fields if key not in own}
     if not missing:
         return record
-    return _copied(record, missing)
+    return copied(record, missing)
 
 
-def _copied(
+def copied(
     record: logging.LogRecord, more: Mapping[str, Any]
 ) -> logging.LogRecord:
+    """
+    A new record like *record*, with the attributes *more*.
+    """
     new = type(record).__new__(type(record))
     new.__dict__.update(record.__dict__)
     new.__dict__.update(more)

@@ -12,21 +12,27 @@ if TYPE_CHECKING:
 
     from .inference import InferenceFormatter as InferenceFormatter
     from .json import JSONFormatter as JSONFormatter
+    from .mlperf import MLPerfFormatter as MLPerfFormatter
     from .rich import RichFormatter as RichFormatter
     from .text import TextFormatter as TextFormatter
+    from .torchserve import TorchServeFormatter as TorchServeFormatter
 
 __all__ = [
     "InferenceFormatter",
     "JSONFormatter",
+    "MLPerfFormatter",
     "RichFormatter",
     "TextFormatter",
+    "TorchServeFormatter",
 ]
 
 _HOMES = {
     "InferenceFormatter": "inference",
     "JSONFormatter": "json",
+    "MLPerfFormatter": "mlperf",
     "RichFormatter": "rich",
     "TextFormatter": "text",
+    "TorchServeFormatter": "torchserve",
 }
 
 

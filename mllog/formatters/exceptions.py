@@ -7,7 +7,7 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-__all__ = ["described", "said", "trace"]
+__all__ = ["described", "is_text", "said", "trace"]
 
 _MOST_EXCEPTIONS = 10
 
@@ -72,10 +72,21 @@ def said(error: BaseException) -> str:
         return f"<{type(error).__name__}>"
 
 
-def trace(error: BaseException, *, chain: bool = False) -> str:
+def is_text(error: BaseException) -> bool:
+    """
+    Whether *error* stands for another one and has its traceback as text.
+    """
+    return hasattr(type(error), "__log_traceback__")
+
+
+def trace(error: Any, *, chain: bool = False) -> str:
     """
     The traceback as text, with what caused it where *chain* is true.
     """
+    if is_text(error):
+        return str(
+            error.__log_traceback_chain__ if chain else error.__log_traceback__
+        )
     try:
         lines = traceback.format_exception(
             type(error), error, error.__traceback__, chain=chain

@@ -17,6 +17,7 @@ from rich.style import Style
 
 from .. import options
 from ..fields import error_of, fields_of, message_of
+from .exceptions import is_text
 from .text import (
     by_format,
     escaped,
@@ -164,6 +165,8 @@ class RichFormatter(logging.Formatter):
         plain = trouble_of(self, record)
         error = error_of(record)
         if not (self.color and self._tracebacks and error is not None):
+            return plain
+        if is_text(error):
             return plain
         try:
             # rich would let control characters through

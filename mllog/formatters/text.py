@@ -16,6 +16,7 @@ from ..errors import ConfigError
 from ..fields import error_of, fields_of, message_of
 from ..timestamps import utc
 from ..values import convert, key_of
+from .exceptions import is_text, trace
 
 __all__ = [
     "TextFormatter",
@@ -167,7 +168,9 @@ def _blocks(
 ) -> list[str]:
     blocks = []
     error = error_of(record)
-    if error is not None:
+    if error is not None and is_text(error):
+        blocks.append(trace(error, chain=True))
+    elif error is not None:
         try:
             blocks.append(str(formatter.formatException(info_of(error))))
         except Exception:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from .. import options
 from ..fields import error_of, fields_of, message_of
+from ..formatters.exceptions import is_text, trace
 from ..formatters.text import (
     escaped,
     escaped_lines,
@@ -157,8 +158,12 @@ class RichHandler(Handling, _RichHandler):
         if error is None or not self.rich_tracebacks:
             return copy
         copy.msg, copy.args = escaped(message_of(record)), None
-        trace = logging.Formatter().formatException(info_of(error))
-        if not is_harmless(trace):
+        text = (
+            trace(error, chain=True)
+            if is_text(error)
+            else logging.Formatter().formatException(info_of(error))
+        )
+        if is_text(error) or not is_harmless(text):
             # rich would let control characters through
-            copy.exc_info, copy.exc_text = None, escaped_lines(trace)
+            copy.exc_info, copy.exc_text = None, escaped_lines(text)
         return copy

@@ -1,0 +1,144 @@
+"""
+Exceptions whose text has no secrets, in place of those that were raised.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any, Final
+
+from ..fields import error_of
+from ..values import name_of
+from .texts import Texts
+
+__all__ = ["Failures", "Redacted"]
+
+_MOST: Final = 10
+
+
+class Redacted(Exception):  # noqa: N818 - it has the name of what was raised
+    """
+    Stands for an exception: of the same name, with clean texts.
+
+    Its traceback is text already, for a line of source can be a secret too.
+    """
+
+    #: The traceback alone, and with what caused it.
+    __log_traceback__: str = ""
+    __log_traceback_chain__: str = ""
+
+
+class Failures:
+    """
+    Takes secrets out of exceptions, tracebacks and stacks.
+
+    Args:
+        texts: Takes secrets out of text.
+    """
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+
+    def changes(self, record: logging.LogRecord) -> dict[str, Any]:
+        """
+        What a record's trouble has to become; nothing where it is clean.
+        """
+        found: dict[str, Any] = {}
+        for name in ("exc_text", "stack_info"):
+            text = getattr(record, name)
+            if text:
+                clean = self._texts.without_secrets(_plain(text))
+                if clean != text:
+                    found[name] = clean
+        error = error_of(record)
+        if error is not None:
+            whole = _trace(error, chain=True)
+            clean = self._texts.without_secrets(whole)
+            if clean is not whole or not whole:
+                stand_in = self._stand_in(error, set())
+                found["exc_info"] = (type(stand_in), stand_in, None)
+                found["exc_text"] = clean
+        return found
+
+    def _stand_in(self, error: BaseException, seen: set[int]) -> Redacted:
+        seen.add(id(error))
+        made = _named_like(error)(self._texts.without_secrets(_said(error)))
+        clean = self._texts.without_secrets
+        made.__log_traceback__ = clean(_trace(error, chain=False))
+        made.__log_traceback_chain__ = clean(_trace(error, chain=True))
+        try:
+            self._add_chain(made, error, seen)
+        except Exception:  # an exception whose attributes raise
+            pass
+        return made
+
+    def _add_chain(
+        self, made: Any, error: BaseException, seen: set[int]
+    ) -> None:
+        if notes := getattr(error, "__notes__", None):
+            listed = notes if type(notes) is list else [notes]
+            made.__notes__ = [
+                self._texts.without_secrets(_plain(note)) for note in listed
+            ]
+        made.__suppress_context__ = error.__suppress_context__
+        for name in ("__cause__", "__context__"):
+            other = getattr(error, name)
+            if _is_new(other, seen):
+                suppresses = made.__suppress_context__
+                setattr(made, name, self._stand_in(other, seen))
+                made.__suppress_context__ = suppresses
+        inner = getattr(error, "exceptions", None)
+        if isinstance(inner, tuple):
+            made.exceptions = tuple(
+                self._stand_in(each, seen)
+                for each in inner
+                if _is_new(each, seen)
+            )
+
+
+def _is_new(error: Any, seen: set[int]) -> bool:
+    return (
+        isinstance(error, BaseException)
+        and id(error) not in seen
+        and len(seen) < _MOST
+    )
+
+
+def _named_like(error: BaseException) -> type[Redacted]:
+    kind = type(error)
+    try:
+        return type(
+            kind.__name__,
+            (Redacted,),
+            {
+                "__module__": kind.__module__,
+                "__qualname__": kind.__qualname__,
+            },
+        )
+    except Exception:  # a metaclass can forbid even this
+        return Redacted
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(str(error))
+    except Exception:
+        return name_of(error)
+
+
+def _trace(error: BaseException, *, chain: bool) -> str:
+    try:
+        lines = traceback.format_exception(
+            type(error), error, error.__traceback__, chain=chain
+        )
+        return "".join(lines).rstrip("\n")
+    except Exception:
+        return ""
+
+
+def _plain(text: Any) -> str:
+    try:
+        return text if type(text) is str else str(text)
+    except Exception:
+        return name_of(text)

@@ -1,0 +1,67 @@
+"""
+What a filter of mllog is: it answers with a record, and changes none.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from ..context import with_bound
+
+__all__ = ["STDLIB_TAKES_RECORDS", "ContextFilter", "RecordFilter"]
+
+#: Whether the handlers of the stdlib use the record that a filter returns.
+STDLIB_TAKES_RECORDS = sys.version_info >= (3, 12)
+
+
+class RecordFilter(logging.Filter):
+    """
+    A filter that answers with a record: what the filters of mllog extend.
+
+    Args:
+        name: As in ``logging.Filter``: only records of that logger and its
+            children are looked at; others pass as they are.
+    """
+
+    def apply(self, record: logging.LogRecord) -> logging.LogRecord | None:
+        """
+        The record to go on with, or None to stop here.
+        """
+        return record
+
+    def filter(  # type: ignore[override]
+        self, record: logging.LogRecord
+    ) -> bool | logging.LogRecord:
+        """
+        What the stdlib calls: the new record, or False.
+
+        Before Python 3.12 the stdlib cannot take a record, and the fields are
+        set on the one it has.
+        """
+        if not super().filter(record):
+            return True if not STDLIB_TAKES_RECORDS else record
+        new = self.apply(record)
+        if new is None:
+            return False
+        if STDLIB_TAKES_RECORDS:
+            return new
+        if new is not record:
+            record.__dict__.update(new.__dict__)
+        return True
+
+
+class ContextFilter(RecordFilter):
+    """
+    Put the fields of ``mllog.bind`` on the record, for handlers of others.
+
+    Handlers of mllog do it by themselves.  Attach this one to a handler that
+    is not ours, or to a ``QueueHandler``: on the other side of a queue the
+    context of the caller is gone.
+    """
+
+    def apply(self, record: logging.LogRecord) -> logging.LogRecord:
+        """
+        *record* with the bound fields that it does not have itself.
+        """
+        return with_bound(record)
