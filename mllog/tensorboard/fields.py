@@ -246,6 +246,8 @@ def _numbers(value: Any) -> Any:
             raise TypeError(f"an array of {array.dtype} has no histogram")
     except Exception as exc:
         raise UnfitError("not_an_array", exc) from exc
+    if isinstance(array, np.ma.MaskedArray):
+        array = array.compressed()
     array = array.astype(float).ravel()
     array = array[np.isfinite(array)]
     if not array.size:

@@ -102,6 +102,10 @@ def _pixels(array: Array) -> Array:
         and array.shape[0] in _CHANNELS
     ):
         array = np.moveaxis(array, 0, 2)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"an array of {array.dtype} is no image")
+    if isinstance(array, np.ma.MaskedArray):
+        array = array.filled(0)
     if array.dtype == "uint8":
         return np.ascontiguousarray(array)
     scale = 255 if array.dtype.kind in "fb" else 1

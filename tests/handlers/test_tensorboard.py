@@ -2,7 +2,6 @@
 Curves for TensorBoard, out of the fields of records.
 """
 
-import contextlib
 import decimal
 import gc
 import io
@@ -52,7 +51,8 @@ def test_metrics_of_a_record_are_curves_under_their_own_names(make, logger):
     handler = make()
     for step in (0, 10, 20):
         logger.info(
-            "step", extra={"metrics": {"train/loss": 1 / (step + 1)}, "step": step}
+            "step",
+            extra={"metrics": {"train/loss": 1 / (step + 1)}, "step": step},
         )
 
     found = run(handler.folder).Scalars("train/loss")
@@ -671,7 +671,10 @@ def test_forked_child_has_its_own_file_and_steps(make, logger):
     pid = os.fork()
     if pid == 0:
         logger.info("x", extra={"loss": 2.0})
-        is_good = (1, 2) == (handler.stats().written, len(files(handler.folder)))
+        is_good = (1, 2) == (
+            handler.stats().written,
+            len(files(handler.folder)),
+        )
         os._exit(0 if is_good else 1)
     assert 0 == os.waitpid(pid, 0)[1]
     logger.info("x", extra={"loss": 3.0})
@@ -868,12 +871,16 @@ def test_object_that_raises_costs_at_most_its_own_point(make, logger):
     handler = make(
         image_fields="i", histogram_fields="h", text_fields="t", labels="l"
     )
-    for each in [*EACH_ARRAY, *(make() for make in EACH_OBJECT)]:
-        for name in ("i", "h", "t", "l", "loss", "metrics", "step", "hparams"):
-            with contextlib.suppress(TypeError):  # ours are no keys of extra
-                logger.info("x", extra={"accuracy": 0.5, name: each})
+    odd = [*EACH_ARRAY, *(make() for make in EACH_OBJECT)]
+    for each in odd:
+        for name in ("i", "h", "t", "loss", "step", "hparams"):
+            logger.info("x", extra={"accuracy": 0.5, name: each})
 
     assert {} == handler.stats().dropped
+    assert 6 * len(odd) == len(scalars(handler.folder, "accuracy"))
+    for each in odd:
+        for name in ("l", "metrics"):
+            logger.info("x", extra={"accuracy": 0.5, name: each})
 
 
 # --- configuration ---
