@@ -58,8 +58,8 @@ class TensorBoardHandler(Handling, logging.Handler):
         be read.
 
     Limit:
-        Numbers are of 32 bits, as all writers have them; only what does not
-        fit is of 64.  Histograms and images are made in the caller's thread:
+        Numbers are of 32 bits, for TensorBoard reads no others; what is
+        beyond 3.4e38 is refused (``too_large``).  Histograms and images are made in the caller's thread:
         see *every*.  TensorBoard follows several live files of one run only
         with ``--reload_multifile=true``.  Nothing is ever deleted.
 
@@ -276,9 +276,8 @@ class TensorBoardHandler(Handling, logging.Handler):
         return Refusing(self.ledger.refused)
 
     def _curve(self, metric: Metric, file: EventFile, tag: str) -> Cell:
-        if metric.kind == "counter":
-            return Total(self._now, file, tag, self.ledger.refused)
-        return Curve(self._now, file, tag)
+        kind = Total if metric.kind == "counter" else Curve
+        return kind(self._now, file, tag, self.ledger.refused)
 
     # --- ends ---
 

@@ -33,6 +33,8 @@ __all__ = [
 
 _PLAIN: Final = frozenset({"identity", "each", "count"})
 _LARGEST_STEP: Final = 2**63 - 1
+# of 32 bits; readers skip points of 64
+_LARGEST: Final = 3.4028234663852886e38
 
 
 def tag_of(metric: Metric) -> str:
@@ -98,13 +100,21 @@ class Curve:
     """
     Where the numbers of a tag in a run go to: a cell of the meter.
 
-    Nothing waits in it: a number is a point of the record that has it.
+    Nothing waits in it: a number is a point of the record that has it.  One
+    that 32 bits would make infinite is refused (``too_large``).
     """
 
     waiting = ()
 
-    def __init__(self, now: Now, file: EventFile, tag: str) -> None:
+    def __init__(
+        self,
+        now: Now,
+        file: EventFile,
+        tag: str,
+        refuse: Callable[[str], None],
+    ) -> None:
         self._now = now
+        self._refuse = refuse
         self._file = file
         self._tag = tag
         self._steps = Steps()
@@ -116,6 +126,9 @@ class Curve:
         self._at(observation[0], observation[3])
 
     def _at(self, value: float, mark: Any) -> None:
+        if not -_LARGEST <= value <= _LARGEST and math.isfinite(value):
+            self._refuse("too_large")
+            return
         self._now.points.append(
             Point(self._file, self._steps.at(mark), self._tag, value)
         )
@@ -138,8 +151,7 @@ class Total(Curve):
         tag: str,
         refuse: Callable[[str], None],
     ) -> None:
-        super().__init__(now, file, tag)
-        self._refuse = refuse
+        super().__init__(now, file, tag, refuse)
         self._lock = fork_safe_lock()
         self._total = 0.0
 

@@ -4,7 +4,6 @@ Events: what TensorBoard's protos say of a record, and their frames in a file.
 
 from __future__ import annotations
 
-import math
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,7 +15,6 @@ from .files import EventFile
 
 __all__ = ["Encoder", "Point"]
 
-_LARGEST_FLOAT: Final = 3.4028234663852886e38  # of 32 bits
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
 _PROTOS: Final = "tensorboard.compat.proto"
@@ -90,14 +88,10 @@ class Encoder:
                 event = self._event(wall_time=created, step=step)
                 events[file, step] = event
             values = event.summary.value
-            if not isinstance(value, (float, int)):
-                values.append(value)
-            elif -_LARGEST_FLOAT <= value <= _LARGEST_FLOAT or (
-                not math.isfinite(value)
-            ):
+            if isinstance(value, (float, int)):
                 values.add(tag=tag, simple_value=value)
             else:
-                values.append(self._double(tag, value))
+                values.append(value)
         if len(events) == 1:
             yield file, self._frame(event)
             return
@@ -123,15 +117,6 @@ class Encoder:
         )
 
     # --- values ---
-
-    def _double(self, tag: str, value: float) -> Any:
-        """
-        A number that 32 bits would make infinite.
-        """
-        tensor = self._tensor(
-            dtype=self._types.DT_DOUBLE, double_val=[float(value)]
-        )
-        return self._value(tag, "scalars", tensor)
 
     def histogram(
         self, tag: str, array: Any, edges: tuple[float, ...] | None = None

@@ -104,7 +104,7 @@ def test_known_fields_and_configured_ones_are_curves_others_are_not(
         (-math.inf, [-math.inf]),
         (np.float64("nan"), [math.nan]),
         (1e20, [1e20]),
-        (1e300, [1e300]),
+        (1e300, []),
         (-1.5, [-1.5]),
         (True, []),
         ("0.5", []),
@@ -122,6 +122,8 @@ def test_value_has_its_stated_result(make, logger, value, expected):
     found = [point[1] for point in scalars(handler.folder, "train/loss")]
     assert pytest.approx(expected, nan_ok=True) == found
     assert {} == handler.stats().dropped
+    too_large = {"too_large": 1} if str(value) == "1e+300" else {}
+    assert too_large == handler.stats().refused
 
 
 def test_known_field_that_is_no_number_is_refused_and_counted(make, logger):
