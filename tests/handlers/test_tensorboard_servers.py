@@ -138,17 +138,17 @@ def test_server_has_arrays_images_texts_and_hyperparameters(
 
 def _columns(picture):
     """
-    How many columns of the first chart's place have a colour.
+    How many columns of the first chart's place have a warm colour.
     """
     pixels = np.asarray(Image.open(picture).convert("HSV")).astype(int)
     chart = pixels[225:420, 395:690]
-    is_coloured = (chart[..., 1] > 120) & (chart[..., 2] > 120)
-    return int(is_coloured.any(axis=0).sum())
+    is_warm = (chart[..., 0] < 30) & (chart[..., 1:] > 120).all(axis=2)
+    return int(is_warm.any(axis=0).sum())
 
 
 def test_browser_shows_the_curve(tensorboard, browser, make, logger, tmp_path):
     """
-    Where the page of scalars was empty there is a line as wide as a chart.
+    Where the page of scalars was empty there is a line, almost as wide as a chart.
     """
     page = "?darkMode=false#scalars"
     before = tensorboard.picture(page, tmp_path / "before.png")
