@@ -193,8 +193,9 @@ class TensorBoardHandler(Handling, logging.Handler):
         now.points = points
         try:
             self._take(record)
-            if self._fields.are_wanted:
-                self._take_fields(record, points)
+            plan = self._fields.plan_of(record.__dict__)
+            if plan:
+                self._take_fields(record, plan, points)
             if points:
                 for file, events in self._encoder.frames(
                     record.created, points
@@ -207,12 +208,15 @@ class TensorBoardHandler(Handling, logging.Handler):
             now.points = outer
 
     def _take_fields(
-        self, record: logging.LogRecord, points: list[Point]
+        self,
+        record: logging.LogRecord,
+        plan: Sequence[str],
+        points: list[Point],
     ) -> None:
         """
         Add what is more than a number to *points*.
         """
-        for source, value in self._fields.found_in(record):
+        for source, value in self._fields.found_in(record, plan):
             self._try_field(record, source, value, points)
 
     def _try_field(
@@ -250,7 +254,7 @@ class TensorBoardHandler(Handling, logging.Handler):
             steps = self._steps.get((file, tag))
             if steps is None:
                 steps = self._steps.setdefault((file, tag), Steps())
-            points.append(Point(file, steps.at(given), tag, made))
+            points.append((file, steps.at(given), tag, made))
 
     def _cell(self, instrument: Instrument, labels: tuple[str, ...]) -> Cell:
         """

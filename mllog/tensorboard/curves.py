@@ -130,7 +130,7 @@ class Curve:
             self._refuse("too_large")
             return
         self._now.points.append(
-            Point(self._file, self._steps.at(mark), self._tag, value)
+            (self._file, self._steps.at(mark), self._tag, value)
         )
 
     def fold(self) -> None:

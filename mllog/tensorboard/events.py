@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from ..errors import require
 from ..values import clean, convert, number
@@ -21,27 +21,13 @@ _PROTOS: Final = "tensorboard.compat.proto"
 # readers before it drop what has a smaller step than its neighbour
 _VERSION: Final = "brain.Event:2"
 _BINS: Final = 30
+_MOST_HEADS: Final = 1000
 _LONGEST_TEXT: Final = 64 * 1024
 
 
-class Point(NamedTuple):
-    """
-    What stands at one step of one tag.
-
-    Args:
-        file: The run's file.
-
-        step: The step.
-
-        tag: What the curve is called.
-
-        value: A number, or a ``Summary.Value`` with its tag.
-    """
-
-    file: EventFile
-    step: int
-    tag: str
-    value: Any
+#: What stands at one step of one tag: the run's file, the step, the tag, and a
+#: number, or a ``Summary.Value`` with its tag.
+Point = tuple[EventFile, int, str, Any]
 
 
 class Encoder:
@@ -64,6 +50,7 @@ class Encoder:
         self._tensor: Any = tensor.TensorProto
         self._types: Any = types
         self._checksum = _checksum()
+        self._heads: dict[int, bytes] = {}
 
     # --- frames ---
 
@@ -76,45 +63,50 @@ class Encoder:
         )
 
     def frames(
-        self, created: float, points: Iterable[Point]
-    ) -> Iterator[tuple[EventFile, bytes]]:
+        self, created: float, points: Sequence[Point]
+    ) -> Sequence[tuple[EventFile, bytes]]:
         """
         The events of a record, for each file: one for all points of a step.
         """
-        events: dict[tuple[EventFile, int], Any] = {}
-        for file, step, tag, value in points:
-            event = events.get((file, step))
-            if event is None:
-                event = self._event(wall_time=created, step=step)
-                events[file, step] = event
-            values = event.summary.value
-            if isinstance(value, (float, int)):
-                values.add(tag=tag, simple_value=value)
+        file, step, _, _ = points[0]
+        event = self._event(wall_time=created, step=step)
+        add = event.summary.value.add
+        others: list[Point] = []
+        for point in points:
+            at, when, tag, value = point
+            if at is not file or when != step:
+                others.append(point)
+            elif isinstance(value, (float, int)):
+                add(tag=tag, simple_value=value)
             else:
-                values.append(value)
-        if len(events) == 1:
-            yield file, self._frame(event)
-            return
-        by_file: dict[EventFile, list[bytes]] = {}
-        for (file, _), event in events.items():
-            by_file.setdefault(file, []).append(self._frame(event))
-        for file, frames in by_file.items():
-            yield file, b"".join(frames)
+                event.summary.value.append(value)
+        frame = self._frame(event)
+        if not others:
+            return ((file, frame),)
+        found = {file: [frame]}
+        for at, more in self.frames(created, others):
+            found.setdefault(at, []).append(more)
+        return [(at, b"".join(frames)) for at, frames in found.items()]
 
     def _frame(self, event: Any) -> bytes:
         """
         A record of a TFRecord file: length, data, and a checksum of each.
         """
         data: bytes = event.SerializeToString()
-        length = _LENGTH.pack(len(data))
-        return b"".join(
-            (
-                length,
-                _CHECKSUM.pack(_masked(self._checksum(length))),
-                data,
-                _CHECKSUM.pack(_masked(self._checksum(data))),
-            )
-        )
+        size = len(data)
+        # most events are of few sizes
+        head = self._heads.get(size)
+        if head is None:
+            length = _LENGTH.pack(size)
+            head = length + self._sum_of(length)
+            if len(self._heads) < _MOST_HEADS:
+                self._heads[size] = head
+        return head + data + self._sum_of(data)
+
+    def _sum_of(self, data: bytes) -> bytes:
+        checksum = self._checksum(data)
+        rotated = (checksum >> 15 | checksum << 17) & 0xFFFFFFFF
+        return _CHECKSUM.pack((rotated + 0xA282EAD8) & 0xFFFFFFFF)
 
     # --- values ---
 
@@ -208,11 +200,6 @@ class Encoder:
         metadata.plugin_data.plugin_name = plugin
         metadata.plugin_data.content = content
         return self._summary.Value(tag=tag, metadata=metadata, tensor=tensor)
-
-
-def _masked(checksum: int) -> int:
-    rotated = (checksum >> 15 | checksum << 17) & 0xFFFFFFFF
-    return (rotated + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _checksum() -> Callable[[bytes], int]:

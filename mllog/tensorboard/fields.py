@@ -128,40 +128,65 @@ class Fields:
         }
         self._hparams = hparams
         self._known: dict[str, tuple[Source, ...]] = {}
+        self._plans: dict[tuple[Any, ...], Sequence[str]] = {}
         if histograms or images or metrics:
             require("numpy", "tensorboard")
-        self.are_wanted = bool(self._makers or self._metrics or hparams)
+
+    def plan_of(self, own: Mapping[str, Any]) -> Sequence[str]:
+        """
+        Which attributes *own* of a record have to be looked at.
+        """
+        names = layout_of(own).names
+        plan = self._plans.get(names)
+        if plan is None:
+            plan = self._plan(names)
+            if len(self._plans) < _MOST_NAMES:
+                self._plans[names] = plan
+        return plan
+
+    def _plan(self, names: Sequence[Any]) -> Sequence[str]:
+        found = [
+            name
+            for name in names
+            if isinstance(name, str) and self._sources(name)
+        ]
+        if METRICS in names and (self._makers or self._metrics):
+            found.append(METRICS)
+        if MESSAGE in self._makers:
+            found.append(MESSAGE)
+        return tuple(dict.fromkeys(found))
 
     def found_in(
-        self, record: logging.LogRecord
+        self, record: logging.LogRecord, plan: Sequence[str]
     ) -> Iterator[tuple[Source, Any]]:
         """
         What *record* has of them: on it, or in its ``metrics``.
         """
         own = record.__dict__
-        for name in layout_of(own).names:
-            yield from self._wanted(name, own[name], record)
-        if MESSAGE in self._makers:
-            yield from self._wanted(MESSAGE, message_of(record), record)
-        metrics = own.get(METRICS)
-        if isinstance(metrics, Mapping):
-            for name, value in list(metrics.items()):
-                if name not in own:
-                    yield from self._wanted(name, value, record)
+        for name in plan:
+            if name == MESSAGE:
+                yield from self._wanted(name, message_of(record), record)
+                continue
+            value = own[name]
+            yield from self._wanted(name, value, record)
+            if name == METRICS and isinstance(value, Mapping):
+                for inner, each in list(value.items()):
+                    if inner not in own:
+                        yield from self._wanted(inner, each, record)
 
     def _wanted(
         self, name: Any, value: Any, record: logging.LogRecord
     ) -> Iterator[tuple[Source, Any]]:
         if not isinstance(name, str) or value is None:
             return
-        sources = self._known.get(name)
-        if sources is None:
-            sources = self._sources(name)
-        for source in sources:
+        for source in self._sources(name):
             if source.wants(record):
                 yield source, value
 
     def _sources(self, name: str) -> tuple[Source, ...]:
+        known = self._known.get(name)
+        if known is not None:
+            return known
         found = []
         if name in self._makers:
             tag = label_text(name) or "_"
