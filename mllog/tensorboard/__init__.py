@@ -1,0 +1,3 @@
+"""
+What TensorBoard reads: event files, runs, and what an event holds.
+"""
