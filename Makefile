@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Tests that need them, or take long with them; see pyproject.toml.
-SERVERS := s3servers or kafka or mockkafka or prometheus
+SERVERS := s3servers or kafka or mockkafka or metricservers
 EXTRAS := test,test-kafka,test-prometheus,test-s3,lint,demo,yaml
 
 .DEFAULT_GOAL := help
@@ -29,7 +29,7 @@ test: install lint types  ## Run lint, types and all tests but those below
 kafka: install  ## Fetch Apache Kafka for the tests: needs Java and Maven
 	@$(BIN)/python tests/servers/kafka_jars.py
 
-test-servers: kafka  ## Run the tests with moto, Swift, Prometheus and Kafka
+test-servers: kafka  ## Run the tests with servers: S3, Kafka, Prometheus, …
 	$(BIN)/python -m pytest -m '$(SERVERS)'
 
 test-frameworks: install  ## Run real training frameworks (6 GB) and DeepSparse

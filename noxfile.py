@@ -15,7 +15,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 ARGUMENTS = [
     "-q",
     "-m",
-    "not (packaging or s3servers or kafka or mockkafka or prometheus"
+    "not (packaging or s3servers or kafka or mockkafka or metricservers"
     " or frameworks)",
     "--ignore=tests/test_examples.py",
     "--ignore=tests/faults/test_s3.py",

@@ -17,6 +17,7 @@ _CASES = (
     "latency_csv",
     "quantiles",
     "prometheus",
+    "tensorboard",
     "rich_text",
     "syslog",
     "s3",

@@ -118,6 +118,8 @@ def metrics() -> str:
     return (
         "## Options of PrometheusHandler\n\n"
         + _table(_HEAD, _options(mllog.PrometheusHandler))
+        + "\n## Options of TensorBoardHandler\n\n"
+        + _table(_HEAD, _options(mllog.TensorBoardHandler))
         + "\n## Options of a metric\n\n"
         + _table(_HEAD, _options(mllog.Metric))
         + "\n## Reductions\n\n"

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from .handlers.s3_archive import S3Archive as S3Archive
     from .handlers.s3_payload import S3PayloadHandler as S3PayloadHandler
     from .handlers.syslog import SyslogHandler as SyslogHandler
+    from .handlers.tensorboard import TensorBoardHandler as TensorBoardHandler
     from .metrics.metric import Metric as Metric
     from .payloads import Payload as Payload
     from .reading import read as read
@@ -84,6 +85,7 @@ __all__ = [
     "S3PayloadHandler",
     "SamplingFilter",
     "SyslogHandler",
+    "TensorBoardHandler",
     "TextFormatter",
     "TimestampedRotatingFileHandler",
     "TorchServeFormatter",
@@ -126,6 +128,7 @@ _HOMES = {
     "S3PayloadHandler": "handlers.s3_payload",
     "SamplingFilter": "filters",
     "SyslogHandler": "handlers.syslog",
+    "TensorBoardHandler": "handlers.tensorboard",
     "TextFormatter": "formatters.text",
     "TimestampedRotatingFileHandler": "handlers.file",
     "TorchServeFormatter": "formatters.torchserve",

@@ -108,6 +108,10 @@ def _port(option: str, value: Any) -> int:
     return port
 
 
+def _run(_option: str, value: Any) -> str:
+    return str(value)
+
+
 def _share(option: str, value: Any) -> float:
     try:
         share = options.number(option, value, above=-1)
@@ -295,6 +299,18 @@ SETTINGS = {
             "127.0.0.1",
             options.text,
             "address of that port; 0.0.0.0 for scrapers on other machines",
+        ),
+        Setting(
+            "TENSORBOARD_DIR",
+            "runs",
+            options.text,
+            "folder that TensorBoard is given",
+        ),
+        Setting(
+            "RUN",
+            "{start}",
+            _run,
+            "folder of this run in it: {start}, {host}, {pid} or your own",
         ),
         Setting(
             "EXIT_SECONDS",

@@ -26,6 +26,7 @@ PRESETS = [
     "s3",
     "s3-payloads",
     "syslog",
+    "tensorboard",
     "training",
 ]
 STORING = [name for name in PRESETS if name.startswith("s3")]

@@ -49,6 +49,8 @@ def environment(monkeypatch):
         ("SERVING_ID", "7", 0, 7),
         ("METRICS_PORT", "8000", 9464, 8000),
         ("METRICS_ADDRESS", "0.0.0.0", "127.0.0.1", "0.0.0.0"),
+        ("TENSORBOARD_DIR", "/data/runs", "runs", "/data/runs"),
+        ("RUN", "exp/7", "{start}", "exp/7"),
         ("EXIT_SECONDS", "0", 5.0, 0.0),
     ],
 )
@@ -160,6 +162,8 @@ def test_table_is_what_is_tested_here():
         "SERVING_ID",
         "METRICS_PORT",
         "METRICS_ADDRESS",
+        "TENSORBOARD_DIR",
+        "RUN",
         "EXIT_SECONDS",
     }
 

@@ -92,6 +92,10 @@ def check(
         from . import publishing  # nor this: it loads what makes events
 
         publishing.check(setup, report)
+    if any(part.is_a("TensorBoardHandler") for part in setup.parts()):
+        from . import plotting  # nor this: it loads what is measured
+
+        plotting.check(setup, report)
     environment.check_distribution(report)
     return report.findings()
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .s3_archive import S3Archive as S3Archive
     from .s3_payload import S3PayloadHandler as S3PayloadHandler
     from .syslog import SyslogHandler as SyslogHandler
+    from .tensorboard import TensorBoardHandler as TensorBoardHandler
 
 __all__ = [
     "ConsoleHandler",
@@ -33,6 +34,7 @@ __all__ = [
     "S3Handler",
     "S3PayloadHandler",
     "SyslogHandler",
+    "TensorBoardHandler",
     "TimestampedRotatingFileHandler",
 ]
 
@@ -46,6 +48,7 @@ _HOMES = {
     "S3Handler": "s3",
     "S3PayloadHandler": "s3_payload",
     "SyslogHandler": "syslog",
+    "TensorBoardHandler": "tensorboard",
     "TimestampedRotatingFileHandler": "file",
 }
 

@@ -25,7 +25,7 @@ import mllog
 
 __all__ = ["prometheus"]
 
-pytestmark = [pytest.mark.prometheus, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.metricservers, pytest.mark.timeout(240)]
 
 DASHBOARD = ROOT / "presets" / "grafana" / "mllog.json"
 
