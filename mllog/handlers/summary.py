@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 from .. import options
@@ -16,8 +17,7 @@ from ..delivery import lifecycle  # noqa: F401 - so that we end before it does
 from ..errors import ConfigError, shown
 from ..fields import FIELD_LABELS, RECORD_ATTRIBUTES
 from ..handling import Handling
-from ..metrics.instruments import Instrument
-from ..metrics.intervals import Intervals, Span, monotonic
+from ..metrics.intervals import Intervals, Span
 from ..metrics.meter import Meter
 from ..metrics.metric import Metric, metrics_from
 from ..metrics.saying import SUMMARY, say
