@@ -141,7 +141,7 @@ class DriftHandler(Handling, logging.Handler):
         window_seconds: float | str | None = None,
         min_records: int | str = 100,
         thresholds: Any = None,
-        significance: float | str = 0.001,
+        significance: float | str = 0.0001,
         max_series: int | str = 100,
         max_categories: int | str = 100,
         reference_options: Mapping[str, Any] | None = None,

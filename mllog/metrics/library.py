@@ -17,7 +17,7 @@ from typing import Any, Final
 from ..errors import ConfigError, shown
 from ..fields import OUR_KEYS, renamed
 from ..forking import fork_safe_lock
-from .instruments import Instrument, Observation
+from .instruments import Instrument
 from .references import Gathered, Reference
 from .saying import DRIFT, SUMMARY
 from .watching import Watch, labels_of, name_of
@@ -184,14 +184,14 @@ class _Cell:
 
     def __init__(self, max_categories: int) -> None:
         self.gathered = Gathered(max_categories)
-        self.waiting: deque[Observation] = deque()
+        self.waiting: deque[Any] = deque()
         self.add = self.waiting.append
 
     def fold(self) -> None:
         """
         Take what waits.
         """
-        values = [each[0] for each in self.waiting]
+        values = list(self.waiting)
         self.waiting.clear()
         if values:
             self.gathered.extend(values)

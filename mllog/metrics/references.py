@@ -31,6 +31,7 @@ _GROUPS: Final = 10
 # Beyond it squares are too large for a float
 _LARGEST: Final = 1e150
 _CANDIDATES: Final = 10
+_NUMBERS: Final = frozenset({float, int})
 _FEW: Final = 32
 _OFTEN: Final = 10
 
@@ -55,27 +56,47 @@ class Sorted:
         self.nulls = 0
 
 
-def sorted_out(values: Iterable[Any]) -> Sorted:
+def sorted_out(values: Sequence[Any]) -> Sorted:
     """
     *values* by what they are.
     """
     found = Sorted()
-    add = found.numbers.append
-    for value in values:
-        kind = type(value)
-        if (kind is float or kind is int) and -_LARGEST <= value <= _LARGEST:
-            add(value)
-        elif kind is str or kind is bool:
-            found.texts.append(label_text(value))
-        else:
-            number = numeric(value)
-            if number is not None and -_LARGEST <= number <= _LARGEST:
-                add(number)
-            elif isinstance(value, str) or kind.__name__ in ("bool_", "bool"):
-                found.texts.append(label_text(value))
-            else:
-                found.nulls += 1
+    kinds = set(map(type, values))
+    if kinds <= _NUMBERS and _are_finite(values):
+        found.numbers = list(values)
+    elif kinds == {str}:
+        found.texts = list(values)
+    else:
+        for value in values:
+            _sort(value, found)
     return found
+
+
+def _are_finite(values: Sequence[float]) -> bool:
+    """
+    Whether all can be counted with, which is looked at in C.
+    """
+    # the sum tells of a NaN, which has no place in an order
+    return bool(
+        values
+        and min(values) >= -_LARGEST
+        and max(values) <= _LARGEST
+        and sum(values) <= math.inf
+    )
+
+
+def _sort(value: Any, found: Sorted) -> None:
+    kind = type(value)
+    if kind is bool or kind.__name__ in ("bool_", "bool"):
+        found.texts.append(label_text(value))
+        return
+    number = numeric(value)
+    if number is not None and -_LARGEST <= number <= _LARGEST:
+        found.numbers.append(number)
+    elif isinstance(value, str):
+        found.texts.append(value)
+    else:
+        found.nulls += 1
 
 
 class Moments:
@@ -96,7 +117,9 @@ class Moments:
         """
         count = len(values)
         mean = math.fsum(values) / count
-        self.add(count, mean, math.fsum((x - mean) ** 2 for x in values))
+        self.add(
+            count, mean, math.fsum([(x - mean) * (x - mean) for x in values])
+        )
 
     def merge(self, other: Moments) -> None:
         """
@@ -341,7 +364,7 @@ class Gathered:
         texts = self._texts.total() + self._rare
         return self._ranks.count + texts + self._nulls
 
-    def extend(self, values: Iterable[Any]) -> None:
+    def extend(self, values: Sequence[Any]) -> None:
         """
         Take values of any kind.
         """
@@ -350,8 +373,8 @@ class Gathered:
         if found.numbers:
             self._ranks.extend(found.numbers)
             self._moments.extend(found.numbers)
-        for text in found.texts:
-            self._count(text, 1)
+        for text, count in Counter(found.texts).items():
+            self._count(label_text(text), count)
 
     def merge(self, other: Gathered) -> None:
         """

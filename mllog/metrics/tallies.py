@@ -136,13 +136,16 @@ class SpreadTally(Tally):
 
     def _take(self, values: list[float]) -> None:
         above, below = self._above, self._below
-        for value in values:
-            if value >= 0:
-                above.add(value)
-            else:
-                below.add(-value)
-        above.fold()
-        below.fold()
+        if min(values) < 0:
+            for value in values:
+                if value < 0:
+                    below.add(-value)
+            if below.is_pending:
+                below.fold()
+            values = [value for value in values if value >= 0]
+        deque(map(above.add, values), 0)
+        if above.is_pending:
+            above.fold()
 
     def _found(self, seconds: float) -> dict[str, Any] | None:
         above, below = self._above.summary(), self._below.summary()

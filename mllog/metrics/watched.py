@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..forking import fork_safe_lock
-from .instruments import Instrument, Observation
+from .instruments import Instrument
 from .references import Gathered, Reference
 from .watching import labels_of, name_of
 from .windows import Comparison, Window
@@ -66,7 +66,7 @@ class Watched:
         self._held: deque[Any] = deque(maxlen=held)
         self._window: Window | None = None
         self._has_news = False
-        self.waiting: deque[Observation] = deque()
+        self.waiting: deque[Any] = deque()
         self.add = self.waiting.append
 
     def gather(self, count: int, max_categories: int) -> None:
@@ -101,7 +101,7 @@ class Watched:
     def _folded(self) -> list[Comparison]:
         with self._lock:
             take = self.waiting.popleft
-            values = [take()[0] for _ in range(len(self.waiting))]
+            values = [take() for _ in range(len(self.waiting))]
             found: list[Comparison] = []
             self._has_news |= bool(values)
             if self._gathered is not None:
@@ -160,7 +160,7 @@ class Unwatched:
 
     waiting = ()
 
-    def add(self, _observation: Observation) -> None:
+    def add(self, _value: Any) -> None:
         """
         Nothing is done with it.
         """

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..fields import FIELD_LABELS, VOCABULARY
+from ..fields import FIELD_LABELS, OWN_COUNT, VOCABULARY
 from .instruments import Cell, Instrument
 from .meter import Meter
 from .metric import MESSAGE, PATTERN, Metric
@@ -39,6 +39,8 @@ def metrics_of(fields: Sequence[str]) -> tuple[Metric, ...]:
 class Watch(Meter):
     """
     A meter that hands over whatever a field has: None, NaN and text as well.
+
+    Its cells take the values themselves, and no observations.
 
     Without being configured it takes those known fields that are a
     distribution, such as ``inference_latency`` and ``confidence``; a loss
@@ -85,10 +87,34 @@ class Watch(Meter):
         )
         self._fold_at = fold_at
 
-    def _row(self, metric: Metric, *, is_automatic: bool = False) -> Row:
-        row = super()._row(metric, is_automatic=is_automatic)
-        row.is_plain = False  # the plain way is for numbers alone
-        return row
+    def take(self, record: logging.LogRecord) -> bool:
+        """
+        Hand over what *record* has to be watched; whether it has anything.
+        """
+        own = record.__dict__
+        key: Any = tuple(own)[OWN_COUNT - 1 :]
+        if self._by_logger:
+            key = record.name, key
+        plan = self._plans.get(key) or self._plan(own, record.name, key)
+        if not plan.measures:
+            return False
+        try:
+            entry = plan.entries[plan.getter(own)]
+        except Exception:  # new, or a value that has no hash
+            entry = self._entry(plan, own)
+        else:
+            if entry.types is not None and entry.types != tuple(
+                map(type, plan.values(own))
+            ):
+                entry = self._entry(plan, own)
+        for field, _, _, cell in entry.plain:
+            cell.add(own[field])
+            if len(cell.waiting) >= self._fold_at:
+                cell.fold()
+        taken = bool(entry.plain)
+        if entry.special or plan.has_metrics:
+            return self._take_special(record, plan, entry, None) or taken
+        return taken
 
     def _rows(
         self,
@@ -103,7 +129,9 @@ class Watch(Meter):
             found = None if metric.field == MESSAGE else metric.of_field(field)
             if found is not None:
                 is_configured = True
-                if found.takes_logger(logger):
+                if found.takes_logger(logger) and (
+                    found is metric or self._has_room(found)
+                ):
                     yield self._row(found)
         known = VOCABULARY.get(field)
         if (
@@ -124,7 +152,7 @@ class Watch(Meter):
         entry: Entry,
         mark: Any,  # noqa: ARG002
     ) -> bool:
-        if not row.wants(record):
+        if not row.wants(record, value):
             return False
         if row.function is None and row.unit.is_base:
             found: Any = (("", value),)
@@ -135,7 +163,7 @@ class Watch(Meter):
         taken = False
         for part, each in found:
             at = cell or self._cell(row.instrument, entry.texts, part)
-            at.add((each, record.created, "", None))
+            at.add(each)
             if len(at.waiting) >= self._fold_at:
                 at.fold()
             taken = True

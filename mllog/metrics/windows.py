@@ -17,7 +17,7 @@ from .drift import (
     null_rate,
     population_stability,
 )
-from .labels import OTHER
+from .labels import OTHER, label_text
 from .references import Moments, Reference, sorted_out
 
 __all__ = ["Comparison", "Window"]
@@ -85,9 +85,8 @@ class Window:
                 self._moments.extend(found.numbers)
         elif categories is not None:
             self._nulls += len(found.numbers)
-            self._texts.update(
-                text if text in categories else OTHER for text in found.texts
-            )
+            for text, count in Counter(found.texts).items():
+                self._texts[_category(text, categories)] += count
         else:  # the reference never had a value
             self._texts[OTHER] += len(found.texts) + len(found.numbers)
 
@@ -141,3 +140,9 @@ class Window:
         counts = list(before.values())
         yield population_stability(live, counts)
         yield chi_square(live, counts)
+
+
+def _category(text: str, categories: Mapping[str, int]) -> str:
+    if text not in categories:
+        text = label_text(text)
+    return text if text in categories else OTHER
