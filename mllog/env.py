@@ -206,6 +206,18 @@ SETTINGS = {
             "address of that port; 0.0.0.0 for scrapers on other machines",
         ),
         Setting(
+            "SUMMARY_SECONDS",
+            "60",
+            options.number,
+            "time from one summary to the next",
+        ),
+        Setting(
+            "DRIFT_REFERENCE",
+            "",
+            _path,
+            "earlier logs to compare with; else the first values",
+        ),
+        Setting(
             "EXIT_SECONDS",
             "5",
             _seconds,

@@ -20,6 +20,7 @@ PRESETS = [
     "console",
     "files",
     "inference",
+    "monitoring",
     "prometheus",
     "s3",
     "s3-payloads",

@@ -40,6 +40,8 @@ def environment(monkeypatch):
         ("SAMPLE_RATE", "0.1", 1.0, 0.1),
         ("METRICS_PORT", "8000", 9464, 8000),
         ("METRICS_ADDRESS", "0.0.0.0", "127.0.0.1", "0.0.0.0"),
+        ("SUMMARY_SECONDS", "10", 60.0, 10.0),
+        ("DRIFT_REFERENCE", "logs/old", None, "logs/old"),
         ("EXIT_SECONDS", "0", 5.0, 0.0),
     ],
 )
@@ -106,6 +108,8 @@ def test_table_is_what_is_tested_here():
         "SAMPLE_RATE",
         "METRICS_PORT",
         "METRICS_ADDRESS",
+        "SUMMARY_SECONDS",
+        "DRIFT_REFERENCE",
         "EXIT_SECONDS",
     }
 
