@@ -85,6 +85,12 @@ def check(
         from . import metering  # nor this: it loads the parts of a server
 
         metering.check(setup, report)
+    if any(
+        part.is_a("SummaryHandler", "DriftHandler") for part in setup.parts()
+    ):
+        from . import watching  # nor this: it loads what reads logs
+
+        watching.check(setup, report)
     environment.check_distribution(report)
     return report.findings()
 

@@ -24,14 +24,13 @@ from ..metrics.metric import metrics_from
 from ..metrics.origins import Origin
 from ..metrics.saying import DRIFT, SUMMARY, say
 from ..metrics.verdicts import Limits, Verdict, limits_of
-from ..metrics.watched import Unwatched, Watched
+from ..metrics.watched import USUAL_WINDOW, Sizes, Unwatched, Watched
 from ..metrics.watching import Watch, metrics_of
 from ..metrics.windows import Comparison
 
 __all__ = ["DriftHandler"]
 
 _OWN: Final = frozenset({SUMMARY, DRIFT})
-_USUAL_WINDOW: Final = 1000
 _FOLD_AT: Final = 256
 # To compare at once is not worth more
 _SMALLEST_FOLD: Final = 32
@@ -153,7 +152,7 @@ class DriftHandler(Handling, logging.Handler):
             limits_of("thresholds", thresholds),
             options.number("significance", significance),
         )
-        self._take_windows(window_records, window_seconds, min_records)
+        self._sizes = Sizes.of(window_records, window_seconds, min_records)
         measured: dict[str, Any] = {
             "metrics": (
                 *metrics_of(_names("fields", fields)),
@@ -185,30 +184,14 @@ class DriftHandler(Handling, logging.Handler):
             self.ledger.refused,
             self.report,
             **measured,
-            fold_at=_fold_at(self._window_records, reference_records),
+            fold_at=_fold_at(self._sizes.records, reference_records),
         )
         self._take = self._watch.take
         self._intervals = (
             None
-            if self._window_seconds is None
-            else Intervals(self._turn, self._window_seconds, self._failed)
+            if self._sizes.seconds is None
+            else Intervals(self._turn, self._sizes.seconds, self._failed)
         )
-
-    def _take_windows(self, records: Any, seconds: Any, fewest: Any) -> None:
-        self._window_seconds = options.optional(
-            options.number, "window_seconds", seconds
-        )
-        self._min_records = options.integer("min_records", fewest, minimum=10)
-        found = options.optional(options.integer, "window_records", records)
-        if found is None and self._window_seconds is None:
-            found = _USUAL_WINDOW
-        if found is not None and found < self._min_records:
-            raise ConfigError(
-                shown("window_records", records),
-                expected=f"min_records={self._min_records} or more: of fewer"
-                " values nothing can be said",
-            )
-        self._window_records = found
 
     # --- records ---
 
@@ -236,9 +219,9 @@ class DriftHandler(Handling, logging.Handler):
         series = Watched(
             instrument,
             values,
-            window_records=self._window_records,
-            min_records=self._min_records,
-            held=self._window_records or _USUAL_WINDOW,
+            window_records=self._sizes.records,
+            min_records=self._sizes.fewest,
+            held=self._sizes.records or USUAL_WINDOW,
             tell=self._tell,
         )
         return series if self._origin.attach(series) else Unwatched()

@@ -6,15 +6,67 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final, NamedTuple
 
+from .. import options
+from ..errors import ConfigError, shown
 from ..forking import fork_safe_lock
 from .instruments import Instrument
 from .references import Gathered, Reference
 from .watching import labels_of, name_of
 from .windows import Comparison, Window
 
-__all__ = ["Unwatched", "Watched"]
+__all__ = ["USUAL_WINDOW", "Sizes", "Unwatched", "Watched"]
+
+#: Values of a window, unless told otherwise.
+USUAL_WINDOW: Final = 1000
+
+
+class Sizes(NamedTuple):
+    """
+    When a window is over.
+
+    Args:
+        records: After so many values; None where only time ends it.
+
+        seconds: After so much time; None where only records end it.
+
+        fewest: Of fewer values a window is not compared.
+    """
+
+    records: int | None
+    seconds: float | None
+    fewest: int
+
+    @classmethod
+    def of(
+        cls,
+        window_records: Any = None,
+        window_seconds: Any = None,
+        min_records: Any = 100,
+    ) -> Sizes:
+        """
+        Read options, as they are given to the handler.
+
+        Raises:
+            ConfigError: One of them cannot work.
+        """
+        seconds = options.optional(
+            options.number, "window_seconds", window_seconds
+        )
+        fewest = options.integer("min_records", min_records, minimum=10)
+        records = options.optional(
+            options.integer, "window_records", window_records
+        )
+        if records is None and seconds is None:
+            records = max(USUAL_WINDOW, fewest)
+        if records is not None and records < fewest:
+            raise ConfigError(
+                shown("window_records", window_records),
+                expected=f"min_records={fewest} or more: of fewer values"
+                " nothing can be said",
+            )
+        return cls(records, seconds, fewest)
 
 
 class Watched:
