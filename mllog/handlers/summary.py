@@ -20,12 +20,13 @@ from ..handling import Handling
 from ..metrics.intervals import Intervals, Span
 from ..metrics.meter import Meter
 from ..metrics.metric import Metric, metrics_from
-from ..metrics.saying import SUMMARY, say
+from ..metrics.saying import DRIFT, SUMMARY, say
 from ..metrics.tallies import tally_of
 from ..timestamps import utc
 
 __all__ = ["SummaryHandler"]
 
+_OWN = frozenset({SUMMARY, DRIFT})
 _PLAIN = frozenset({"identity", "each", "count"})
 _SAID = ("rate", "sum", "last", "mean", "min", "p50", "p95", "p99", "max")
 
@@ -52,7 +53,8 @@ class SummaryHandler(Handling, logging.Handler):
         that is idle gets no records, and no thread.  The last summary comes
         at ``flush``, at ``close`` or at the exit.  A forked child begins with
         nothing.  Records of ``mllog.summary`` are never read, whatever
-        handler wrote them.  What cannot be measured is counted in
+        handler wrote them, and those of ``mllog.drift`` only where the
+        handler is put on that logger itself.  What cannot be measured is counted in
         ``stats().refused``, as ``not_finite``, ``not_a_number``, ``negative``
         or ``too_large``.
 
@@ -129,7 +131,7 @@ class SummaryHandler(Handling, logging.Handler):
         """
         Measure the record, if it has anything to measure.
         """
-        if record.name == SUMMARY:
+        if record.name in _OWN and not self._is_meant(record.name):
             return
         try:
             if self._take(record):
@@ -138,6 +140,12 @@ class SummaryHandler(Handling, logging.Handler):
                     self._intervals.touch()
         except Exception:
             self.handleError(record)
+
+    def _is_meant(self, name: str) -> bool:
+        """
+        Whether a record of our own is one that this handler is put on.
+        """
+        return name == DRIFT and self in logging.getLogger(DRIFT).handlers
 
     def _sum_up(self, span: Span) -> bool:
         """

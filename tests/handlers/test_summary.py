@@ -388,6 +388,33 @@ def test_handler_on_the_root_never_reads_what_it_said(said, make):
     assert 1 == handler.stats().written
 
 
+def test_drift_is_summed_up_only_where_the_handler_is_put_on_it(make, said):
+    """
+    On the root it passes by; on mllog.drift its distances are gauges.
+    """
+    drift = logging.getLogger("mllog.drift")
+    extra = {"metrics": {"drift_psi": 0.3}, "field": "age"}
+    root = make()
+    logging.getLogger().addHandler(root)
+    drift.warning("x", extra=extra)
+    root.flush()
+    assert [] == said
+
+    drift.addHandler(
+        make(
+            metrics=[
+                {"field": "re:drift_.*", "kind": "gauge", "labels": ["field"]}
+            ]
+        )
+    )
+    drift.warning("x", extra=extra)
+    drift.handlers[0].flush()
+
+    (record,) = said
+    assert ("drift_psi", 0.3) == (record.field, record.last)
+    assert "age" == record.field_
+
+
 def test_summary_has_nothing_of_what_is_bound(make, logger, said):
     """
     The request that finds the interval over leaves no id on the summary.

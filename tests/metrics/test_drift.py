@@ -104,6 +104,7 @@ def test_distances_are_never_above_chance_of_one_in_a_thousand():
 # --- against scipy ---
 
 
+@settings(max_examples=50)
 @given(live=COUNTS, seed=st.integers(0, 99))
 def test_chi_square_is_that_of_scipy(live, seed):
     """
