@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         TorchServeFormatter as TorchServeFormatter,
     )
     from .handlers.console import ConsoleHandler as ConsoleHandler
+    from .handlers.drift import DriftHandler as DriftHandler
     from .handlers.file import (
         TimestampedRotatingFileHandler as TimestampedRotatingFileHandler,
     )
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from .handlers.s3 import S3Handler as S3Handler
     from .handlers.s3_archive import S3Archive as S3Archive
     from .handlers.s3_payload import S3PayloadHandler as S3PayloadHandler
+    from .handlers.summary import SummaryHandler as SummaryHandler
     from .handlers.syslog import SyslogHandler as SyslogHandler
     from .handlers.tensorboard import TensorBoardHandler as TensorBoardHandler
     from .metrics.metric import Metric as Metric
@@ -65,6 +67,7 @@ __all__ = [
     "ConfigError",
     "ConsoleHandler",
     "ContextFilter",
+    "DriftHandler",
     "EventError",
     "InferenceFormatter",
     "JSONFormatter",
@@ -84,6 +87,7 @@ __all__ = [
     "S3Handler",
     "S3PayloadHandler",
     "SamplingFilter",
+    "SummaryHandler",
     "SyslogHandler",
     "TensorBoardHandler",
     "TextFormatter",
@@ -108,6 +112,7 @@ _HOMES = {
     "ConfigError": "errors",
     "ConsoleHandler": "handlers.console",
     "ContextFilter": "filters",
+    "DriftHandler": "handlers.drift",
     "EventError": "errors",
     "InferenceFormatter": "formatters.inference",
     "JSONFormatter": "formatters.json",
@@ -127,6 +132,7 @@ _HOMES = {
     "S3Handler": "handlers.s3",
     "S3PayloadHandler": "handlers.s3_payload",
     "SamplingFilter": "filters",
+    "SummaryHandler": "handlers.summary",
     "SyslogHandler": "handlers.syslog",
     "TensorBoardHandler": "handlers.tensorboard",
     "TextFormatter": "formatters.text",

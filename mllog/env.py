@@ -313,6 +313,18 @@ SETTINGS = {
             "folder of this run in it: {start}, {host}, {pid} or your own",
         ),
         Setting(
+            "SUMMARY_SECONDS",
+            "60",
+            options.number,
+            "time from one summary to the next",
+        ),
+        Setting(
+            "DRIFT_REFERENCE",
+            "",
+            _path,
+            "earlier logs to compare with; else the first values",
+        ),
+        Setting(
             "EXIT_SECONDS",
             "5",
             _seconds,

@@ -22,6 +22,7 @@ PRESETS = [
     "inference",
     "inference-kafka",
     "kafka",
+    "monitoring",
     "prometheus",
     "s3",
     "s3-payloads",

@@ -51,6 +51,8 @@ def environment(monkeypatch):
         ("METRICS_ADDRESS", "0.0.0.0", "127.0.0.1", "0.0.0.0"),
         ("TENSORBOARD_DIR", "/data/runs", "runs", "/data/runs"),
         ("RUN", "exp/7", "{start}", "exp/7"),
+        ("SUMMARY_SECONDS", "10", 60.0, 10.0),
+        ("DRIFT_REFERENCE", "logs/old", None, "logs/old"),
         ("EXIT_SECONDS", "0", 5.0, 0.0),
     ],
 )
@@ -164,6 +166,8 @@ def test_table_is_what_is_tested_here():
         "METRICS_ADDRESS",
         "TENSORBOARD_DIR",
         "RUN",
+        "SUMMARY_SECONDS",
+        "DRIFT_REFERENCE",
         "EXIT_SECONDS",
     }
 

@@ -96,6 +96,12 @@ def check(
         from . import plotting  # nor this: it loads what is measured
 
         plotting.check(setup, report)
+    if any(
+        part.is_a("SummaryHandler", "DriftHandler") for part in setup.parts()
+    ):
+        from . import watching  # nor this: it loads what reads logs
+
+        watching.check(setup, report)
     environment.check_distribution(report)
     return report.findings()
 

@@ -53,6 +53,7 @@ _MEANINGS = {
     "files": "console, and info.log and error.log that rotate",
     "training": "console, and training.jsonl",
     "inference": "console, inference.jsonl and latency.csv with percentiles",
+    "monitoring": "inference, and a summary each minute, and drift",
     "prometheus": "console, and metrics that Prometheus reads",
     "tensorboard": "console, and curves that TensorBoard shows",
     "syslog": "console, and a syslog server by UDP, TCP or TLS",

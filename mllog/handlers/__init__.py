@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .console import ConsoleHandler as ConsoleHandler
+    from .drift import DriftHandler as DriftHandler
     from .file import (
         TimestampedRotatingFileHandler as TimestampedRotatingFileHandler,
     )
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from .s3 import S3Handler as S3Handler
     from .s3_archive import S3Archive as S3Archive
     from .s3_payload import S3PayloadHandler as S3PayloadHandler
+    from .summary import SummaryHandler as SummaryHandler
     from .syslog import SyslogHandler as SyslogHandler
     from .tensorboard import TensorBoardHandler as TensorBoardHandler
 
 __all__ = [
     "ConsoleHandler",
+    "DriftHandler",
     "KafkaHandler",
     "LatencyCSVHandler",
     "PrometheusHandler",
@@ -33,6 +36,7 @@ __all__ = [
     "S3Archive",
     "S3Handler",
     "S3PayloadHandler",
+    "SummaryHandler",
     "SyslogHandler",
     "TensorBoardHandler",
     "TimestampedRotatingFileHandler",
@@ -40,6 +44,7 @@ __all__ = [
 
 _HOMES = {
     "ConsoleHandler": "console",
+    "DriftHandler": "drift",
     "KafkaHandler": "kafka",
     "LatencyCSVHandler": "latency_csv",
     "PrometheusHandler": "prometheus",
@@ -47,6 +52,7 @@ _HOMES = {
     "S3Archive": "s3_archive",
     "S3Handler": "s3",
     "S3PayloadHandler": "s3_payload",
+    "SummaryHandler": "summary",
     "SyslogHandler": "syslog",
     "TensorBoardHandler": "tensorboard",
     "TimestampedRotatingFileHandler": "file",
