@@ -4,11 +4,13 @@ What wakes the worker, or somebody who waits for it.
 
 from __future__ import annotations
 
-from queue import Empty, SimpleQueue
+import threading
+from contextlib import suppress
 
 __all__ = ["Alarm"]
 
 _NEVER = 1 << 62
+_LONGEST = threading.TIMEOUT_MAX
 
 
 class Alarm:
@@ -17,14 +19,17 @@ class Alarm:
 
     Not an ``Event``: the lock inside of one is not re-entrant.  A signal
     handler that logs while its thread rings would wait for itself, and while
-    its thread waits, for a worker that waits for that lock.  The put of a
-    ``SimpleQueue`` is re-entrant, and takes no lock that Python sees.
+    its thread waits, for a worker that waits for that lock.  Nor a
+    ``SimpleQueue``, whose ``get`` waits for ever, up to Python 3.12, where a
+    signal handler runs past its timeout.  A bare lock that whoever dozes
+    acquires, and whoever rings releases, has neither fault.
     """
 
-    __slots__ = ("_rung", "bytes", "records")
+    __slots__ = ("_silence", "bytes", "records")
 
     def __init__(self) -> None:
-        self._rung: SimpleQueue[None] = SimpleQueue()
+        self._silence = threading.Lock()
+        self._silence.acquire()
         #: It rings at a record that finds as many there already …
         self.records = _NEVER
         #: … or that makes it so many bytes.
@@ -42,14 +47,11 @@ class Alarm:
         Wake the worker, and let it sleep again only when it says so.
         """
         self.records = self.bytes = _NEVER
-        self._rung.put(None)
+        with suppress(RuntimeError):  # it rings already
+            self._silence.release()
 
     def doze(self, seconds: float) -> bool:
         """
         Sleep until it rings, or for that long; gives whether it rang.
         """
-        try:
-            self._rung.get(timeout=max(seconds, 0.0))
-        except Empty:
-            return False
-        return True
+        return self._silence.acquire(timeout=min(max(seconds, 0.0), _LONGEST))

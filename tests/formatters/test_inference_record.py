@@ -272,7 +272,7 @@ def test_failure_sent_over_a_socket_is_the_response():
         ("request_id", 7, "request_id=7"),
         ("request_id", ["a" * 9999], "request_id is a <list>"),
         ("request_id", hostile.RaisingRepr(), "request_id=<RaisingRepr>"),
-        ("request_id", hostile.Nameless(), "request_id is a <object>"),
+        ("request_id", hostile.Nameless(), "request_id=<object>"),
         ("model_name", hostile.OddRepr(), r"model_name=a\r\n\x1b[31mred"),
         ("error", 7, "error=7"),
         ("error", {"a": 1}, "error is a <dict>"),

@@ -117,6 +117,7 @@ class Lane:
         # += and no call within: a signal handler may log anywhere else
         self._number += 1
         number = self._number
+        self._given += 1
         try:
             if type(entry) is bytes:
                 self._produce(
@@ -126,17 +127,16 @@ class Lane:
                     -1,
                     MethodType(self._bare, number),
                 )
-            elif len(entry) == 1:
+                return True
+            if len(entry) == 1:
                 self._producer.produce(entry[0], number)  # type: ignore[arg-type]
-            else:
-                return False
+                return True
         except BufferError:
             self.is_full = True
-            return False
         except Exception:  # too large, or fatal: the worker finds out
-            return False
-        self._given += 1
-        return True
+            pass
+        self._given -= 1
+        return False
 
     def waits(self) -> int:
         """

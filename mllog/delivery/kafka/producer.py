@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from threading import get_ident
 from types import MethodType
 from typing import Any, NamedTuple
 
@@ -93,6 +94,8 @@ class Producer:
     def _reset(self) -> None:
         #: What was not delivered, until somebody takes it.
         self.returned: deque[Returned] = deque()
+        # threads that are within a call that takes reports
+        self._inside: set[int] = set()
         self.watch.reset()
 
     def forget_parent(self) -> None:
@@ -240,12 +243,20 @@ class Producer:
         """
         Take reports by *call*, which raises once where all is lost.
 
-        From then on each message comes back, and none is taken.
+        From then on each message comes back, and none is taken.  The client
+        must not be called within its own callback, as by a signal handler
+        that logs; then this does nothing.
         """
+        thread = get_ident()
+        if thread in self._inside:
+            return
+        self._inside.add(thread)
         try:
             call(*arguments)
         except self._kafka.KafkaException as exc:
             self._heard(exc.args[0])
+        finally:
+            self._inside.discard(thread)
 
     # --- reports, in the thread that polls ---
 
