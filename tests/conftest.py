@@ -55,8 +55,13 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("mllog")
 
 
-#: Tests that take minutes together where they have a mock of Kafka.
-_LONG = (TESTS / "delivery" / "kafka", TESTS / "faults" / "test_kafka.py")
+#: Tests that take minutes together, and whom they are run with.
+_LONG = {
+    TESTS / "faults" / "test_s3.py": pytest.mark.s3servers,
+    TESTS / "faults" / "test_kafka.py": pytest.mark.mockkafka,
+    TESTS / "servers" / "test_kafka.py": pytest.mark.mockkafka,
+}
+_LONG_WITH_A_MOCK = TESTS / "delivery" / "kafka"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -64,10 +69,11 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     for item in items:
-        places = {item.path, *item.path.parents}
-        has_mock = "mock_kafka" in getattr(item, "fixturenames", ())
-        if not places.isdisjoint(_LONG) and (has_mock or item.path in _LONG):
-            item.add_marker(pytest.mark.mockkafka)
+        if item.path in _LONG:
+            item.add_marker(_LONG[item.path])
+        elif _LONG_WITH_A_MOCK in item.path.parents:
+            if "mock_kafka" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.mockkafka)
     if config.getoption("--full-faults"):
         for item in items:
             if item.get_closest_marker("timeout") is None:
