@@ -24,23 +24,27 @@ APPLY = """
 import json, logging, logging.config, pathlib, sys
 import mllog, mllog.config
 
+BUCKET = {"s3_bucket": "models"}
+TOPIC = {"kafka_bootstrap_servers": "a:9092", "kafka_topic": "records"}
+EXTRAS = {
+    "inference-kafka": ("kafka", TOPIC),
+    "kafka": ("kafka", TOPIC),
+    "prometheus": ("prometheus", {}),
+    "s3": ("s3", BUCKET),
+    "s3-payloads": ("s3", BUCKET),
+    "tensorboard": ("tensorboard", {}),
+}
+
 for name in mllog.config.preset_names():
-    if name.startswith(("s3", "prometheus")):  # an extra, and they say which
-        extra = name.partition("-")[0]
-        given = {"s3_bucket": "models"} if extra == "s3" else {}
+    extra, given = EXTRAS.get(name, ("", {}))
+    if extra:  # which is not installed, and they say which
         try:
             mllog.configure(name, **given)
         except ValueError as exc:
             said = str(exc.__cause__)
             assert f"mllog-handlers[{extra}]" in said, said
-        continue
-    if name.endswith("kafka"):
-        try:
-            mllog.configure(
-                name, kafka_bootstrap_servers="a:9092", kafka_topic="records"
-            )
-        except ValueError as exc:
-            assert "mllog-handlers[kafka]" in str(exc.__cause__), exc.__cause__
+        else:
+            raise AssertionError(name)
         continue
     logging.config.dictConfig(mllog.preset(name))
     for kind, apply in (
