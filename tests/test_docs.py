@@ -317,7 +317,7 @@ def store(request: pytest.FixtureRequest, page: Path) -> dict[str, str]:
     """
     The variables by which *page* finds a server of S3, if it needs one.
     """
-    if any(map(imported_by(page), FRAMEWORKS)):
+    if any(map(imported_by(page), (*FRAMEWORKS, "fastapi"))):
         return {"PYTHONWARNINGS": "ignore"}  # of theirs among each other
     if not stores(page):
         return {}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ... import options
-from ...errors import ConfigError, require, shown
+from ...errors import ConfigError, MissingPackageError, require, shown
 from ...events import Event
 from ..retry import Fault, Verdict
 from .faults import KafkaError
@@ -37,6 +37,14 @@ _MEND = {
     409: "give another subject: this one has an incompatible schema",
     422: "mend the schema",
 }
+
+
+def _client() -> Any:
+    name = "confluent_kafka.schema_registry"
+    try:
+        return require(name, "schema-registry")
+    except ModuleNotFoundError as exc:  # of what it needs itself
+        raise MissingPackageError(exc.name or name, "schema-registry") from exc
 
 
 class Registry:
@@ -72,9 +80,7 @@ class Registry:
         ca_file: str | None = None,
         auto_register: bool | str = True,
     ) -> None:
-        self._module = require(
-            "confluent_kafka.schema_registry", "schema-registry"
-        )
+        self._module = _client()
         text = options.text("url", url)
         if not _URL.fullmatch(text):
             # not shown: people write passwords into addresses
