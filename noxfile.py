@@ -30,7 +30,7 @@ ARGUMENTS = [
     "--ignore=tests/faults/test_s3.py",
 ]
 # The ends of processes and threads are not the same on all of them.
-FAULTY = {"3.12", "3.13", "3.14"}
+FAULTY = {"3.13", "3.14"}
 WITHOUT_FAULTS = "--ignore=tests/faults"
 # What encodes, and what reads it back.
 ENCODERS = [

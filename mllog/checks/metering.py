@@ -21,7 +21,7 @@ from .lines import Path
 from .model import Part, Setup, is_known, texts
 from .trying import Parser, given, refusal, said, single, takes_all
 
-__all__ = ["check"]
+__all__ = ["check", "check_metrics"]
 
 _WAYS = (
     "port",
@@ -50,8 +50,8 @@ def check(setup: Setup, report: Report) -> None:
             single(_SINGLE, part, report)
             _check_port(part, served, report)
             _check_textfile(part, report)
-            _check_metrics(part.get("metrics"), part.place("metrics"), report)
-    _check_metrics(setup.metrics, ("metrics",), report)
+            check_metrics(part.get("metrics"), part.place("metrics"), report)
+    check_metrics(setup.metrics, ("metrics",), report)
 
 
 def _check_package(part: Part, report: Report) -> None:
@@ -107,7 +107,7 @@ def _check_textfile(part: Part, report: Report) -> None:
         )
 
 
-def _check_metrics(specs: Any, path: Path, report: Report) -> None:
+def check_metrics(specs: Any, path: Path, report: Report) -> None:
     """
     Report metrics that cannot be; nothing that they name is imported.
     """

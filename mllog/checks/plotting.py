@@ -14,7 +14,7 @@ from ..fields import RECORD_ATTRIBUTES
 from ..metrics.metric import MESSAGE
 from ..tensorboard.runs import Runs
 from .findings import Report
-from .metering import _check_metrics as check_metrics
+from .metering import check_metrics
 from .model import Part, Setup
 from .trying import Parser, given, single, takes_all
 

@@ -40,7 +40,7 @@ def check(setup: Setup, report: Report) -> None:
     for part in setup.parts():
         if part.is_a(*KINDS):
             single(_SINGLE, part, report)
-            metering._check_metrics(
+            metering.check_metrics(
                 part.get("metrics"), part.place("metrics"), report
             )
         if part.is_a("DriftHandler"):
@@ -48,7 +48,7 @@ def check(setup: Setup, report: Report) -> None:
             _check_origin(part, report)
             _check_use(part, report)
     if not any(part.is_a("PrometheusHandler") for part in setup.parts()):
-        metering._check_metrics(setup.metrics, ("metrics",), report)
+        metering.check_metrics(setup.metrics, ("metrics",), report)
 
 
 def _check_origin(part: Part, report: Report) -> None:
