@@ -219,6 +219,9 @@ class ProducerOutbox(Outbox):
         """
         if self._is_passing_on:  # a signal handler that logs came in between
             return
+        if self._stock.is_on_disk:  # what was moved there goes first
+            self._shut()
+            return
         self._is_passing_on = True
         lane, queue = self._lane, self._stock.queue
         try:
