@@ -6,6 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Tests that need them, or take long with them; see pyproject.toml.
 SERVERS := s3servers or kafka or mockkafka or metricservers
+FAULTS ?= faults
 EXTRAS := test,test-kafka,test-prometheus,test-s3,lint,demo,yaml
 
 .DEFAULT_GOAL := help
@@ -40,7 +41,7 @@ test-frameworks: install  ## Run real training frameworks (6 GB) and DeepSparse
 	$(VENV)-deepsparse/bin/python -m pytest -m frameworks tests/integrations/test_deepsparse.py
 
 test-faults: kafka  ## Run the fault tests in full size
-	$(BIN)/python -m pytest --full-faults -m faults
+	$(BIN)/python -m pytest --full-faults -m '$(FAULTS)'
 
 test-versions: install  ## Run the tests on every Python that is on PATH
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check nox
