@@ -125,11 +125,20 @@ class Backlog:
             for entries in parts:
                 spool.append(entries)
         except (OSError, SpoolError) as exc:
-            spool.ack(spool.pending)
-            spool.close()
-            self._refuse(exc)
+            self._discard(spool)
+            if not isinstance(exc, SpoolFullError):  # the disk is well
+                self._refuse(exc)
             return None
         return spool
+
+    @staticmethod
+    def _discard(spool: Spool) -> None:
+        """
+        Remove what a copy that did not fit has left; else an heir sends it.
+        """
+        with contextlib.suppress(OSError, SpoolError):
+            spool.ack(len(spool.read(1 << 62, 1 << 62)))
+        spool.close()
 
     def put_before(self, spool: Spool) -> None:
         """

@@ -9,7 +9,7 @@ import pytest
 
 from mllog.delivery import backlog as module
 from mllog.delivery.backlog import Backlog
-from mllog.delivery.spool import ReentrantError, Spool
+from mllog.delivery.spool import ReentrantError, Spool, adopt
 
 MIB = 2**20
 
@@ -532,3 +532,62 @@ def test_child_of_a_fork_has_nothing_of_the_parent(make, disk):
     assert child.next_spool() is None
     assert child.store([b"own"])
     assert _drain(child) == [b"own"]
+
+
+def test_older_records_that_exceed_the_spool_are_no_fault_of_the_disk(
+    tmp_path,
+):
+    """
+    What does not fit is given back, none of it stays, and the disk goes on
+    taking what fits.
+    """
+    said = []
+    backlog = Backlog(
+        functools.partial(
+            Spool, str(tmp_path / "spool"), max_bytes=4096, fsync="never"
+        ),
+        drops_oldest=False,
+        say=said.append,
+    )
+
+    assert backlog.store_before([[b"x" * 100], [b"y" * 5000]]) is None
+    assert [] == said
+    assert backlog.store([b"z"])
+    assert 1 == backlog.pending
+
+
+def test_older_records_come_before_all_else_and_after_a_crash_too(tmp_path):
+    """
+    They are read first here, and their folder is found first by an heir.
+    """
+    folder = str(tmp_path / "spool")
+    backlog = Backlog(
+        functools.partial(Spool, folder, max_bytes=1 << 20, fsync="never"),
+        drops_oldest=False,
+        say=print,
+    )
+    assert backlog.store([b"new"])
+    older = backlog.store_before([[b"old 1"], [b"old 2"]])
+    backlog.put_before(older)
+
+    first = backlog.next_spool()
+    assert [b"old 1", b"old 2"] == backlog.read(first, 10, 1 << 20)
+    backlog.close()
+    found = [spool.read(10, 1 << 20) for spool in adopt(folder)]
+    assert [[b"old 1", b"old 2"], [b"new"]] == found
+
+
+def test_older_records_that_do_not_fit_leave_no_copy_behind(tmp_path):
+    """
+    Some of them were written: whoever inherits the folder finds none of them.
+    """
+    folder = str(tmp_path / "spool")
+    backlog = Backlog(
+        functools.partial(Spool, folder, max_bytes=4096, fsync="never"),
+        drops_oldest=False,
+        say=print,
+    )
+    assert backlog.store_before([[b"x"] * 20, [b"y" * 5000]]) is None
+    backlog.close()
+
+    assert [] == list(adopt(folder))
