@@ -9,7 +9,8 @@ no class imported that is not of logging or of mllog.  Reading the file is
 from __future__ import annotations
 
 import configparser
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import (
@@ -71,42 +72,30 @@ def check(
         parts.check(part, report)
     wiring.check(setup, report)
     files.check(setup, report)
-    if any(
-        part.is_a("ShippingHandler", "SysLogHandler") for part in setup.parts()
-    ):
-        from . import shipping  # not at import: it loads sockets and TLS
-
-        shipping.check(setup, report)
-    if any(_stores(part) for part in setup.parts()):
-        from . import storing  # nor this: it loads what puts objects
-
-        storing.check(setup, report)
-    if any(part.is_a("PrometheusHandler") for part in setup.parts()):
-        from . import metering  # nor this: it loads the parts of a server
-
-        metering.check(setup, report)
-    if any(
-        part.is_a("KafkaHandler", "InferenceFormatter")
-        for part in setup.parts()
-    ):
-        from . import publishing  # nor this: it loads what makes events
-
-        publishing.check(setup, report)
-    if any(part.is_a("TensorBoardHandler") for part in setup.parts()):
-        from . import plotting  # nor this: it loads what is measured
-
-        plotting.check(setup, report)
-    if any(
-        part.is_a("SummaryHandler", "DriftHandler") for part in setup.parts()
-    ):
-        from . import watching  # nor this: it loads what reads logs
-
-        watching.check(setup, report)
+    for module_name, concerns in _BY_NEED.items():
+        if any(concerns(part) for part in setup.parts()):
+            module = importlib.import_module(f"{__name__}.{module_name}")
+            module.check(setup, report)
     environment.check_distribution(report)
     return report.findings()
+
+
+def _is_a(*names: str) -> Callable[[Part], bool]:
+    return lambda part: part.is_a(*names)
 
 
 def _stores(part: Part) -> bool:
     return part.is_a("ObjectHandler", "SamplingFilter") or (
         part.is_ours and "on_rotate" in part.options
     )
+
+
+# What only some configurations need: each loads what its handlers are made of.
+_BY_NEED: Mapping[str, Callable[[Part], bool]] = {
+    "shipping": _is_a("ShippingHandler", "SysLogHandler"),
+    "storing": _stores,
+    "metering": _is_a("PrometheusHandler"),
+    "publishing": _is_a("KafkaHandler", "InferenceFormatter"),
+    "plotting": _is_a("TensorBoardHandler"),
+    "watching": _is_a("SummaryHandler", "DriftHandler"),
+}
