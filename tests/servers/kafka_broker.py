@@ -4,9 +4,6 @@ A real Apache Kafka of one node, which keeps its topics over a restart.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -168,18 +165,13 @@ class Broker(Kafka):
         """
         Stop its process by SIGSTOP: it takes connections, answers nothing.
         """
-        self._signal(signal.SIGSTOP)
+        self._process.pause()
 
     def resume(self) -> None:
         """
         Have its process go on.
         """
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+        self._process.resume()
 
     def _at(self, listener: str) -> str:
         return f"127.0.0.1:{self._ports[listener]}"

@@ -9,10 +9,7 @@ a client asks for (with 4 partitions), and keeps about 5 MB of a partition.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -101,13 +98,13 @@ class MockKafka(Kafka):
         """
         Stop its process by SIGSTOP: it takes connections, answers nothing.
         """
-        self._signal(signal.SIGSTOP)
+        self._process.pause()
 
     def resume(self) -> None:
         """
         Have its process go on.
         """
-        self._signal(signal.SIGCONT)
+        self._process.resume()
 
     def create_topic(self, name: str, partitions: int = 1) -> str:
         """
@@ -209,8 +206,3 @@ class MockKafka(Kafka):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)

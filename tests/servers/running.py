@@ -170,6 +170,30 @@ class Running:
             self._process.wait()
         self._process = None
 
+    def pause(self, timeout: float = 15.0) -> None:
+        """
+        Stop its process by SIGSTOP: it takes connections, answers nothing.
+
+        The signal is taken a moment after it was sent, and no answer is to
+        slip out meanwhile: this returns when every thread has stopped.
+        """
+        if self.pid is None:
+            return
+        os.kill(self.pid, signal.SIGSTOP)
+        deadline = time.monotonic() + timeout
+        while not _has_stopped(self.pid):
+            if time.monotonic() > deadline:
+                raise AssertionError(self.told("does not stop"))
+            time.sleep(0.001)
+
+    def resume(self) -> None:
+        """
+        Have its process go on.
+        """
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGCONT)
+
     def told(self, problem: str) -> str:
         """
         A sentence on *problem*, and the last 4000 characters of the log.
@@ -185,3 +209,16 @@ def _end_with_parent() -> list[str]:
     """
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+
+
+def _has_stopped(pid: int) -> bool:
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        states = [
+            (task / "stat").read_text().rpartition(")")[2].split()[0]
+            for task in tasks
+        ]
+    except OSError:
+        # a thread that ended between, or a system without /proc
+        return not os.path.isdir("/proc/self/task")
+    return all(state in "TtZX" for state in states)

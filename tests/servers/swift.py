@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -171,7 +170,7 @@ class Swift(ObjectStore):
         Start what does not run, let go on what is stopped, wait for all.
         """
         for name, process in self._processes.items():
-            self._signal(name, signal.SIGCONT)
+            self._processes[name].resume()
             process.start()
         deadline = time.monotonic() + 15
         for name, process in self._processes.items():
@@ -201,7 +200,7 @@ class Swift(ObjectStore):
             kill: By SIGKILL, as a crash would.
         """
         for name in names or reversed(PROCESSES):
-            self._signal(name, signal.SIGCONT)
+            self._processes[name].resume()
             self._processes[name].stop(kill=kill)
 
     @contextlib.contextmanager
@@ -210,18 +209,12 @@ class Swift(ObjectStore):
         The processes *names* take connections and answer nothing, within it.
         """
         for name in names:
-            self._signal(name, signal.SIGSTOP)
+            self._processes[name].pause()
         try:
             yield
         finally:
             for name in names:
-                self._signal(name, signal.SIGCONT)
-
-    def _signal(self, name: str, number: signal.Signals) -> None:
-        pid = self._processes[name].pid
-        if pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+                self._processes[name].resume()
 
 
 @pytest.fixture

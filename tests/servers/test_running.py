@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -112,3 +113,29 @@ def test_free_ports_are_many_and_below_those_of_clients():
 
     assert len(set(ports)) == 20
     assert max(ports) < 32768
+
+
+def test_running_that_is_paused_does_nothing_until_it_is_resumed(tmp_path):
+    """
+    After ``pause`` returned, not one more line is written.
+    """
+    code = "import itertools\nfor n in itertools.count(): print(n, flush=True)"
+    log = tmp_path / "log"
+    running = Running(
+        [sys.executable, "-c", code],
+        lambda: log.stat().st_size > 1000,
+        log,
+    )
+    running.start()
+    try:
+        for _ in range(20):
+            running.pause()
+            size = log.stat().st_size
+            assert size == log.stat().st_size
+            running.resume()
+        deadline = time.monotonic() + 15
+        while log.stat().st_size == size and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert size < log.stat().st_size
+    finally:
+        running.stop(kill=True)
