@@ -37,6 +37,7 @@ __all__ = [
     "preset",
     "preset_file",
     "preset_names",
+    "presets_folder",
     "read_file",
     "settings_of",
 ]
@@ -142,7 +143,7 @@ def preset_names() -> list[str]:
     """
     The names of all presets.
     """
-    folder = _presets() / "dictconfig"
+    folder = presets_folder() / "dictconfig"
     return sorted(
         entry.name.removesuffix(".json")
         for entry in folder.iterdir()
@@ -170,10 +171,10 @@ def preset_file(name: str, kind: str = "dictconfig") -> Traversable:
             expected="one of " + ", ".join(known) + ", or the path of a file",
             fix=f"write {near}" if near else "",
         )
-    return _presets() / kind / f"{name}{_KINDS[kind]}"
+    return presets_folder() / kind / f"{name}{_KINDS[kind]}"
 
 
-def _presets() -> Traversable:
+def presets_folder() -> Traversable:
     """
     The folder of the presets: inside the package, or beside it in a checkout.
     """

@@ -131,7 +131,8 @@ def test_wheel_holds_code_types_and_presets(wheel):
     }
     presets = {
         f"mllog/{path.relative_to(ROOT).as_posix()}"
-        for path in (ROOT / "presets").rglob("*.*")
+        for path in (ROOT / "presets").rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
     }
     assert expected | presets | {"mllog/py.typed"} <= names
 
