@@ -5,9 +5,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Tests that need them, or take long with them; see pyproject.toml.
-SERVERS := s3servers or kafka or mockkafka or metricservers
+SERVERS := s3servers or kafka or mockkafka or metricservers or site
 FAULTS ?= faults
-EXTRAS := test,test-kafka,test-prometheus,test-s3,lint,demo,yaml
+EXTRAS := test,test-kafka,test-prometheus,test-s3,docs,lint,demo,yaml
 
 .DEFAULT_GOAL := help
 
@@ -62,11 +62,16 @@ bench: install  ## Measure mllog beside its peers, and print the tables
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m benchmarks
 
-docs: install  ## Draw the picture and the tables of the docs anew
+docs: install  ## Build the documentation, and serve it at localhost:8000
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory docs/_build/html
+
+figures: install  ## Draw the picture and the tables of the docs anew
 	$(BIN)/python docs/images/console.py
 	$(BIN)/python docs/tables.py
 
 clean:  ## Remove what the commands above made
-	rm -rf $(VENV) build dist *.egg-info logs .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_build docs/reference/python *.egg-info logs .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo kafka test test-servers test-frameworks test-faults test-versions docs fmt lint types bench clean
+.PHONY: help install demo kafka test test-servers test-frameworks test-faults test-versions docs figures fmt lint types bench clean

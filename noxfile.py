@@ -22,7 +22,7 @@ ARGUMENTS = [
     "-q",
     "-m",
     "not (packaging or s3servers or kafka or mockkafka or metricservers"
-    " or frameworks)",
+    " or site or frameworks)",
     "--ignore=tests/test_examples.py",
     "--ignore=tests/test_examples_frameworks.py",
     "--deselect=tests/test_docs.py::test_page_when_run_from_top_to_bottom"
