@@ -17,19 +17,18 @@ from ..fields import FIELD_LABELS, RECORD_ATTRIBUTES
 from ..forking import fork_safe_lock, tell_child
 from ..formatters.text import escaped
 from ..handling import Handling
+from ..metrics.labels import OTHER, text_of
 from ..metrics.quantiles import Quantiles, QuantileSummary
 from ..rotation import Plan, RotatingFile, log_path
 from ..timestamps import utc
-from ..values import convert, number
+from ..values import number
 
 __all__ = ["LatencyCSVHandler"]
 
 _MISSING = object()
 _NONE = type(None)
-_OTHER = "other"
 _STATISTICS = ("count", "mean", "min", "p50", "p90", "p95", "p99", "max")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_LONGEST_LABEL = 200
 
 
 class _Series:
@@ -58,8 +57,9 @@ class LatencyCSVHandler(Handling, logging.Handler):
     What becomes of a value: Python, numpy and torch numbers of 0 or more are
     written; NaN and the infinities (``not_finite``), numbers below 0
     (``negative``) and all else, text and bools included (``not_a_number``),
-    are refused and counted in ``stats().refused``.  A record without the
-    field is none of our business.
+    are refused and counted in ``stats().refused``, and so is a ``metrics``
+    that raises (``unreadable``).  A record without the field is none of our
+    business.
 
     Guarantee:
         A row is one ``os.write``; threads and processes may share the file.
@@ -176,8 +176,9 @@ class LatencyCSVHandler(Handling, logging.Handler):
         self._max_series = options.integer("max_series", max_series, minimum=1)
         wait = options.boolean("delay", delay)
         self.baseFilename = log_path(filename, directory)
-        # by the values of a record, and by their text
-        self._by_value: dict[Any, _Series] = {}
+        # by the values of a record, with their types where 1 and True would
+        # otherwise be the same, and by their text
+        self._by_value: dict[Any, tuple[_Series, tuple[type, ...] | None]] = {}
         self._by_text: dict[tuple[str, ...], _Series] = {}
         self._growing = fork_safe_lock()
         self._summary_at = math.inf
@@ -219,11 +220,11 @@ class LatencyCSVHandler(Handling, logging.Handler):
         """
         own = record.__dict__
         value = own.get(self.field, _MISSING)
-        if value is _MISSING:
-            value = _in_metrics(own, self.field)
-            if value is _MISSING:
-                return
         try:
+            if value is _MISSING:
+                value = self._in_metrics(own)
+                if value is _MISSING:
+                    return
             seconds = value if type(value) is float else number(value)
             if seconds is None or not 0 <= seconds < math.inf:
                 self.ledger.refused(_why(seconds))
@@ -240,15 +241,30 @@ class LatencyCSVHandler(Handling, logging.Handler):
         else:
             self._wrote()
 
+    def _in_metrics(self, own: Mapping[str, Any]) -> Any:
+        metrics = own.get("metrics")
+        if type(metrics) is dict:
+            return metrics.get(self.field, _MISSING)
+        try:
+            if isinstance(metrics, Mapping):
+                return metrics.get(self.field, _MISSING)
+        except Exception as exc:  # a mapping that cannot be asked
+            self.ledger.refused("unreadable")
+            self.report(exc)
+        return _MISSING
+
     def _series(self, own: Mapping[str, Any]) -> _Series:
         """
         The series of a record's labels.
         """
         values = tuple(map(own.get, self.labels))
         try:
-            return self._by_value[values]
-        except (KeyError, TypeError):  # new, or a value that cannot be hashed
+            series, types = self._by_value[values]
+        except Exception:  # new, or a value that cannot be hashed
             return self._series_of_text(values)
+        if types is not None and types != tuple(map(type, values)):
+            return self._series_of_text(values)
+        return series
 
     def _series_of_text(self, values: tuple[Any, ...]) -> _Series:
         texts = tuple(map(_label, values))
@@ -256,14 +272,16 @@ class LatencyCSVHandler(Handling, logging.Handler):
             series = self._by_text.get(texts)
             if series is None:
                 if len(self._by_text) >= self._max_series:
-                    texts = (_OTHER,) * len(texts)
+                    texts = (OTHER,) * len(texts)
                 series = self._by_text.setdefault(texts, _Series(texts))
                 if self._summary_at == math.inf and self._interval > 0:
                     self._summary_at = time.time() + self._interval
+            types = tuple(map(type, values))
             if len(self._by_value) < 4 * self._max_series and all(
-                type(value) in (str, int, _NONE) for value in values
+                each in (str, int, _NONE) for each in types
             ):
-                self._by_value[values] = series
+                is_unclear = any(value in (0, 1) for value in values)
+                self._by_value[values] = series, types if is_unclear else None
         return series
 
     def _catch_up(self, quantiles: Quantiles, now: float) -> None:
@@ -344,15 +362,6 @@ def _field(option: str, name: str) -> str:
     return name
 
 
-def _in_metrics(own: Mapping[str, Any], field: str) -> Any:
-    metrics = own.get("metrics")
-    return (
-        metrics.get(field, _MISSING)
-        if isinstance(metrics, Mapping)
-        else _MISSING
-    )
-
-
 def _why(seconds: float | None) -> str:
     if seconds is None:
         return "not_a_number"
@@ -363,10 +372,7 @@ def _label(value: Any) -> str:
     """
     The text of a label value: one line, not too long, ``""`` for None.
     """
-    if value is None:
-        return ""
-    text = value if type(value) is str else str(convert(value))
-    return escaped(text[:_LONGEST_LABEL])
+    return escaped(text_of(value))
 
 
 def _cell(text: str) -> str:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..values import convert
+from ..values import convert, name_of
 
-__all__ = ["LONGEST_LABEL", "OTHER", "label_text"]
+__all__ = ["LONGEST_LABEL", "OTHER", "label_text", "text_of"]
 
 #: The label value of all that is beyond *max_series*.
 OTHER: Final = "other"
@@ -20,17 +20,36 @@ def label_text(value: Any) -> str:
     """
     One printable line of at most 200 characters; ``""`` for None.
 
-    Numbers that are equal have equal text: ``3`` and ``3.0`` are one series.
     Control characters, bidi marks and lone surrogates become ``_``.
+
+    Guarantee:
+        Numbers that are equal have equal text: ``3`` and ``3.0`` are one
+        series.  What cannot be written is its type: ``<Tensor>``.
     """
-    if value is None:
-        return ""
-    plain = value if type(value) is str else convert(value)
-    if plain is True or plain is False:
-        return "true" if plain else "false"
-    if type(plain) is float and plain.is_integer():
-        plain = int(plain)
-    text = str(plain)[:LONGEST_LABEL]
+    text = text_of(value)
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else "_" for each in text)
+
+
+def text_of(value: Any) -> str:
+    """
+    The same with every character that *value* has.
+    """
+    if value is None:
+        return ""
+    if type(value) is str:
+        return value[:LONGEST_LABEL]
+    try:
+        return str(_plain(value))[:LONGEST_LABEL]
+    except Exception:  # a repr that raises, too deep, or too many digits
+        return name_of(value)
+
+
+def _plain(value: Any) -> Any:
+    plain = convert(value)
+    if plain is True or plain is False:
+        return "true" if plain else "false"
+    if type(plain) is float and plain.is_integer():
+        return int(plain)
+    return "" if plain is None else plain

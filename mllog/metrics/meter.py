@@ -21,7 +21,7 @@ from ..values import key_of
 from .instruments import Cell, Instrument
 from .labels import OTHER, label_text
 from .metric import MESSAGE, PATTERN, Metric
-from .plans import METRICS, Entry, Plan
+from .plans import METRICS, Entry, Plan, items_of
 from .reductions import numeric
 from .rows import Row, bounds_of, found_in, refusal
 
@@ -182,18 +182,52 @@ class Meter:
         for row, cell in entry.special:
             value = message_of(record) if row.of_message else own[row.field]
             taken |= self._measure(row, cell, value, record, plan, entry, mark)
-        metrics = own[METRICS] if plan.has_metrics else None
-        if not isinstance(metrics, Mapping):
+        if not plan.has_metrics:
             return taken
-        for name, value in list(metrics.items()):
-            rows = entry.named.get(name)
+        metrics = own[METRICS]
+        found = items_of(metrics, self._unreadable)
+        if not found and self._is_odd(metrics):
+            self._refuse("not_a_mapping")
+        for name, value in found:
+            taken |= self._take_named(name, value, record, plan, entry, mark)
+        return taken
+
+    def _take_named(
+        self,
+        name: Any,
+        value: Any,
+        record: logging.LogRecord,
+        plan: Plan,
+        entry: Entry,
+        mark: Any,
+    ) -> bool:
+        """
+        Measure what ``metrics`` has under *name*.
+        """
+        taken = False
+        try:
+            rows = entry.named.get(name) if type(name) is str else None
             if rows is None:
                 rows = self._rows_of(name, value, plan, entry)
             for row, cell in rows:
                 taken |= self._measure(
                     row, cell, value, record, plan, entry, mark
                 )
+        except Exception as exc:  # a name that raises when it is looked at
+            self._unreadable(exc)
         return taken
+
+    def _is_odd(self, metrics: Any) -> bool:
+        """
+        Whether something else stands where we look for numbers.
+        """
+        is_asked = self._automatic or bool(self._metrics)
+        kind = type(metrics)  # isinstance() asks the object, which may lie
+        return is_asked and not issubclass(kind, (_NONE, Mapping))
+
+    def _unreadable(self, error: Exception) -> None:
+        self._refuse("unreadable")
+        self._report(error)
 
     def _measure(
         self,
@@ -316,15 +350,16 @@ class Meter:
 
         A field of the same name on the record goes before it.
         """
-        if name in plan.names:
+        text = key_of(name)
+        if text in plan.names:
             rows: list[Row] = []
         else:
-            text = key_of(name).removeprefix(PATTERN) or "_"
+            text = text.removeprefix(PATTERN) or "_"
             rows = list(self._rows(text, plan.logger, value))
         found = tuple(
             (row, self._cell_or_none(row, entry.texts)) for row in rows
         )
-        if rows and len(entry.named) < _MOST_NAMES:
+        if rows and type(name) is str and len(entry.named) < _MOST_NAMES:
             entry.named[name] = found
         return found
 

@@ -5,6 +5,7 @@ What to ask of records with the same fields, compiled once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import Any, Final
 
@@ -12,10 +13,34 @@ from .instruments import Cell
 from .metric import RECORD_LABELS
 from .rows import Row
 
-__all__ = ["METRICS", "Entry", "Plan"]
+__all__ = ["METRICS", "Entry", "Plan", "items_of"]
 
 #: The field that holds a mapping of further numbers.
 METRICS: Final = "metrics"
+
+
+def items_of(
+    metrics: Any, fault: Callable[[Exception], object]
+) -> list[tuple[Any, Any]]:
+    """
+    Names and values in the field ``metrics``; none if it is no mapping.
+
+    Args:
+        metrics: What the field holds.
+
+        fault: Told of a mapping that raises; what came before counts.
+    """
+    if type(metrics) is dict:
+        return list(metrics.items())
+    found: list[tuple[Any, Any]] = []
+    try:
+        if issubclass(type(metrics), Mapping):
+            # one of somebody's own may never come to an end
+            for name, value in islice(metrics.items(), len(metrics)):
+                found.append((name, value))
+    except Exception as exc:
+        fault(exc)
+    return found
 
 
 class Entry:

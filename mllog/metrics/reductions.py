@@ -73,8 +73,10 @@ def _array(value: Any) -> Any:
         value = value.float() if hasattr(value, "float") else value
     numpy = require("numpy", "test")
     array = numpy.asarray(value)
-    if array.dtype.kind not in "biuf":
-        array = array.astype(float)
+    if array.dtype.kind == "O":
+        return array.astype(float)
+    if array.dtype.kind not in "biuf":  # text is no number, nor is half of one
+        raise TypeError(f"an array of {array.dtype} has no numbers")
     return array
 
 

@@ -13,6 +13,7 @@ from itertools import repeat
 from typing import Any, Final
 
 from ..errors import ConfigError
+from ..values import convert, shape_of
 from .labels import OTHER, label_text
 from .ranks import Ranks
 from .reductions import numeric
@@ -86,17 +87,26 @@ def _are_finite(values: Sequence[float]) -> bool:
 
 
 def _sort(value: Any, found: Sorted) -> None:
-    kind = type(value)
-    if kind is bool or kind.__name__ in ("bool_", "bool"):
-        found.texts.append(label_text(value))
-        return
     number = numeric(value)
     if number is not None and -_LARGEST <= number <= _LARGEST:
         found.numbers.append(number)
-    elif isinstance(value, str):
-        found.texts.append(value)
+        return
+    if _is_bool(value) or issubclass(type(value), str):
+        found.texts.append(label_text(value))
     else:
         found.nulls += 1
+
+
+def _is_bool(value: Any) -> bool:
+    """
+    Whether it is a bool of Python, numpy or torch.
+    """
+    if type(value) is bool:
+        return True
+    try:
+        return shape_of(value) == () and type(convert(value)) is bool
+    except Exception:  # an object that cannot even be looked at
+        return False
 
 
 class Moments:

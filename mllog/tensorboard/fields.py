@@ -15,7 +15,7 @@ from ..errors import require
 from ..fields import layout_of, message_of
 from ..metrics.labels import label_text
 from ..metrics.metric import MESSAGE, Metric
-from ..metrics.plans import METRICS
+from ..metrics.plans import METRICS, items_of
 from ..payloads import Payload
 from ..payloads.arrays import array_of
 from ..values import convert
@@ -169,9 +169,10 @@ class Fields:
                 continue
             value = own[name]
             yield from self._wanted(name, value, record)
-            if name == METRICS and isinstance(value, Mapping):
-                for inner, each in list(value.items()):
-                    if inner not in own:
+            if name == METRICS:
+                # what cannot be read is counted by who looks for numbers
+                for inner, each in items_of(value, _pass_over):
+                    if type(inner) is str and inner not in own:
                         yield from self._wanted(inner, each, record)
 
     def _wanted(
@@ -241,6 +242,10 @@ class Fields:
             raise UnfitError("not_a_mapping")
         made = self._encoder.hparams(value, created)
         yield made.tag, made
+
+
+def _pass_over(_error: Exception) -> None:
+    pass
 
 
 def _text(value: Any) -> str:

@@ -12,6 +12,7 @@ import threading
 
 import numpy as np
 import pytest
+from hostile import EACH_OBJECT
 
 import mllog
 
@@ -202,6 +203,59 @@ def test_csv_percentiles_are_within_one_percent(make, logger):
         ):
             exact = np.percentile(latencies, part, method="lower")
             assert exact == pytest.approx(value, rel=0.01)
+
+
+def test_csv_tells_1_and_true_apart_and_not_1_and_its_float(
+    make, logger, tmp_path
+):
+    """
+    Whatever came first, a row has the label of its own record.
+    """
+    handler = make(labels=["variant"])
+
+    for value in (1, True, 1.0, False, 0, True):
+        logger.info("x", extra={"inference_latency": 1, "variant": value})
+
+    texts = ["1", "true", "1", "false", "0", "true"]
+    assert texts == [row[2] for row in _rows(tmp_path)[1:]]
+    found = {labels: each.count for labels, each in handler.summary().items()}
+    assert {("1",): 2, ("true",): 2, ("false",): 1, ("0",): 1} == found
+
+
+def test_csv_row_is_written_whatever_a_label_is(make, logger, tmp_path):
+    """
+    A label that cannot be written is its type; the row is there.
+    """
+    handler = make(labels=["variant"])
+    values = [10**5000, np.clongdouble(1 + 2j)]
+    values += [make_value() for make_value in EACH_OBJECT]
+
+    for value in values:
+        logger.info("x", extra={"inference_latency": 1, "variant": value})
+
+    assert 1 + len(values) == len(_rows(tmp_path))
+    assert {} == handler.stats().dropped
+
+
+def test_csv_metrics_that_raise_are_counted_and_the_next_row_comes(
+    make, logger, tmp_path
+):
+    """
+    A mapping that cannot be asked is refused, and no record is dropped.
+    """
+    handler = make()
+
+    logger.info("x", extra={"metrics": RaisingGet()})
+    logger.info("x", extra={"metrics": {"inference_latency": 0.5}})
+
+    assert {"unreadable": 1} == handler.stats().refused
+    assert {} == handler.stats().dropped
+    assert 2 == len(_rows(tmp_path))
+
+
+class RaisingGet(dict):
+    def get(self, *_args):
+        raise RuntimeError("get")
 
 
 def test_csv_labels_without_end_stay_within_max_series(make, logger, tmp_path):

@@ -2,8 +2,10 @@
 From a record to observations: every metric of a handler in one pass.
 """
 
+import collections.abc
 import decimal
 import fractions
+import itertools
 import logging
 import math
 import os
@@ -12,7 +14,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hostile import RaisingEverything
+from hostile import Liar, RaisingEverything, RaisingMapping, RaisingRepr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -300,6 +302,117 @@ def test_meter_counts_nan_in_metrics_and_passes_over_what_is_no_number():
     assert {(): [0.5]} == bench.values("train/loss")
     assert {(): [1.5]} == bench.values("7")
     assert {} == bench.values("x")
+
+
+class RaisingItems(dict):
+    def items(self):
+        raise RuntimeError("items")
+
+
+class HalfReadable(collections.abc.Mapping):
+    """
+    One number, then a name whose value raises.
+    """
+
+    def __getitem__(self, name):
+        if name != "a":
+            raise RuntimeError(name)
+        return 2.5
+
+    def __iter__(self):
+        return iter(["a", "b"])
+
+    def __len__(self):
+        return 2
+
+
+class Endless(HalfReadable):
+    def items(self):
+        return ((f"n{number}", 2.5) for number in itertools.count())
+
+
+class NoPairs(HalfReadable):
+    def items(self):
+        return [("a", 2.5), 7]
+
+
+class NoHash:
+    __hash__ = None
+
+
+class OddNames(HalfReadable):
+    def items(self):
+        return [(NoHash(), "text"), ("a", 2.5)]
+
+
+@pytest.mark.parametrize(
+    ("make", "values", "refused"),
+    [
+        (lambda: RaisingItems(a=2.5), [], ["unreadable"]),
+        (lambda: RaisingMapping(), [], ["unreadable"]),
+        (lambda: HalfReadable(), [2.5], ["unreadable"]),
+        (lambda: NoPairs(), [2.5], ["unreadable"]),
+        (lambda: OddNames(), [2.5], []),
+        (lambda: Endless(), [], []),
+        (
+            lambda: {NoHash: 1, RaisingRepr(): 2, Liar(str): 3, "a": 2.5},
+            [2.5],
+            [],
+        ),
+        (lambda: "a=2.5", [], ["not_a_mapping"]),
+        (lambda: [("a", 2.5)], [], ["not_a_mapping"]),
+        (lambda: RaisingEverything(), [], ["not_a_mapping"]),
+        (lambda: Liar(dict), [], ["not_a_mapping"]),
+        (lambda: None, [], []),
+    ],
+)
+def test_meter_with_odd_metrics_measures_all_else(make, values, refused):
+    """
+    What stands in ``metrics`` costs no other field; what was passed over is
+    counted.
+    """
+    bench = Bench([{"field": "x", "kind": "gauge"}])
+
+    assert bench.log(x=1.0, inference_latency=0.5, metrics=make())
+
+    assert {(): [1.0]} == bench.values("x")
+    assert {(): [0.5]} == bench.values("inference_latency")
+    assert values == bench.values("a").get((), [])
+    assert refused == bench.refused
+    assert refused.count("unreadable") == len(bench.reported)
+
+
+def test_meter_that_asks_nothing_of_metrics_counts_nothing_there():
+    """
+    Another application's field of that name is none of our business.
+    """
+    bench = Bench(automatic=False)
+
+    assert not bench.log(metrics="mine")
+
+    assert [] == bench.refused
+
+
+def test_meter_tells_1_and_true_apart_as_labels_and_as_names():
+    """
+    They are equal as keys of a dict, and two series.
+    """
+    bench = Bench(labels=["variant"])
+
+    for value in (1, True, 1.0, "1", False, 0, np.True_, decimal.Decimal(1)):
+        bench.log(variant=value, loss=0.5, metrics={value: 1.0})
+
+    found = {
+        labels: len(seen) for labels, seen in bench.values("loss").items()
+    }
+    assert {
+        ("variant=1",): 4,
+        ("variant=true",): 2,
+        ("variant=false",): 1,
+        ("variant=0",): 1,
+    } == found
+    names = {i.metric.field for i in bench.meter.instruments} - {"loss"}
+    assert {"1", "true", "1.0", "false", "0", "True"} == names
 
 
 @given(st.lists(st.floats() | st.integers() | st.booleans() | st.text()))

@@ -3,6 +3,7 @@ What a metric makes of a raw value: numbers out of images, texts and scores.
 """
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -148,6 +149,25 @@ def test_reduction_of_your_own_is_found_by_its_dotted_name():
     found = reduction_of("reduce", "math.sqrt")
 
     assert ("sqrt", math.sqrt, "part") == found[:3]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.clongdouble(1 + 2j),
+        np.array([1 + 2j]),
+        ["1.5", "2.5"],
+        np.array(["2026-11-21"], dtype="M8[s]"),
+    ],
+)
+def test_mean_of_what_has_no_numbers_raises_and_warns_of_nothing(value):
+    """
+    No half of a complex number is measured, and no text that looks like one.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(TypeError, match="has no numbers"):
+            REDUCTIONS["mean"].function(value)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from hostile import Liar, Nameless, RaisingEverything, SpokenFor
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,6 +121,9 @@ def test_moments_are_those_of_numpy(parts):
         (1e151, "null"),
         ([1, 2], "null"),
         (object(), "null"),
+        (np.clongdouble(1 + 2j), "null"),
+        (np.array(True), "text"),
+        (SpokenFor("cat"), "text"),
     ],
 )
 def test_value_is_a_number_a_category_or_missing(value, kind):
@@ -134,6 +138,17 @@ def test_value_is_a_number_a_category_or_missing(value, kind):
         len(found.texts),
         found.nulls,
     )
+
+
+def test_value_that_raises_is_missing_and_costs_no_other():
+    """
+    What stands beside it in a batch is taken.
+    """
+    found = sorted_out([1, Nameless(), RaisingEverything(), Liar(str), "cat"])
+
+    assert [1] == found.numbers
+    assert ["cat"] == found.texts
+    assert 3 == found.nulls
 
 
 # --- references ---
