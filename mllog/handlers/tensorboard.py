@@ -16,10 +16,10 @@ from ..forking import fork_safe_lock, tell_child
 from ..handling import Handling
 from ..metrics.instruments import Cell, Instrument
 from ..metrics.labels import label_text
+from ..metrics.meter import Meter
 from ..metrics.metric import MESSAGE, RECORD_LABELS, Metric, metrics_from
 from ..tensorboard.curves import (
     Curve,
-    CurveMeter,
     Now,
     Refusing,
     Steps,
@@ -137,6 +137,7 @@ class TensorBoardHandler(Handling, logging.Handler):
             "max_series": options.integer("max_series", max_series, minimum=1),
             "automatic": options.boolean("automatic", automatic),
             "marks": (self._step_field,),
+            "takes_nonfinite": True,  # a curve shows where it broke
         }
         shapes: Any = {
             "metrics": [each for each in found if is_distribution(each)],
@@ -158,7 +159,7 @@ class TensorBoardHandler(Handling, logging.Handler):
         self._cells: dict[tuple[EventFile, str], tuple[Metric, Cell]] = {}
         self._steps: dict[tuple[EventFile, str], Steps] = {}
         self._clashing: set[Metric] = set()
-        self._meter = CurveMeter(
+        self._meter = Meter(
             self._cell, self.ledger.refused, self.report, **measured
         )
         self._take = self._meter.take

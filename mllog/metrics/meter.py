@@ -5,36 +5,31 @@ From a record to observations: every metric of a handler in one pass.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from ..fields import (
-    FIELD_LABELS,
-    OWN_COUNT,
-    OWN_LAST,
-    VOCABULARY,
-    layout_of,
-    message_of,
-)
-from ..forking import fork_safe_lock, tell_child
-from ..values import key_of
+from ..fields import FIELD_LABELS, VOCABULARY
+from .catalogue import Catalogue
 from .instruments import Cell, Instrument
-from .labels import OTHER, label_text
-from .metric import MESSAGE, PATTERN, Metric
-from .plans import METRICS, Entry, Plan, items_of
+from .metric import Metric
+from .plans import Entry, Plan
 from .reductions import numeric
-from .rows import Row, bounds_of, found_in, refusal
+from .rows import refusal
 
 __all__ = ["Meter"]
 
-_BEHIND: Final = OWN_COUNT - 1
-_NONE: Final = type(None)
 # Values that may wait in a cell: more of them cost a little less each, but the
 # call that adds them up takes longer, and each series may have to hold so many
 _WAITING: Final = 32
-# Beyond them names and layouts are made of data, which never ends
-_MOST_LAYOUTS: Final = 1000
-_MOST_NAMES: Final = 1000
+
+
+def _known(field: str, value: Any) -> Metric | None:
+    """
+    A known field; and any *value* in ``metrics`` that is a number, as a gauge.
+    """
+    if field in VOCABULARY:
+        return Metric(field)
+    return None if numeric(value) is None else Metric(field, "gauge")
 
 
 class Meter:
@@ -50,8 +45,7 @@ class Meter:
 
     Guarantee:
         At most *max_series* series of a metric and one more, whose labels are
-        ``other``.  What is compiled is kept per set of fields, so that a
-        record with nothing to measure costs one look into a dict.
+        ``other``.
 
     Args:
         cell_of: Makes the cell of an instrument's series.
@@ -71,6 +65,8 @@ class Meter:
 
         marks: Fields that tie an observation to its record; the first that
             the record has.
+
+        takes_nonfinite: Hand on NaN and the infinities, whatever the kind.
     """
 
     def __init__(
@@ -84,62 +80,39 @@ class Meter:
         max_series: int = 1000,
         automatic: bool = True,
         marks: Sequence[str] = (),
+        takes_nonfinite: bool = False,
     ) -> None:
-        self._cell_of = cell_of
         self._refuse = refuse
-        self._report = report
-        self._metrics = tuple(metrics)
-        self._labels = tuple(labels)
-        self._max_series = max_series
-        self._automatic = automatic
-        self._marks = tuple(marks)
-        self._by_logger = any(each.logger is not None for each in metrics)
-        self._lock = fork_safe_lock()
-        self._plans: dict[Any, Plan] = {}
-        self._instruments: dict[Metric, Instrument] = {}
-        self._names = 0
-        self._entries = 0
-        tell_child(self)
-
-    def forget_parent(self) -> None:
-        """
-        In a forked child: what the parent measured is the parent's.
-        """
-        self._plans.clear()
-        self._instruments.clear()
-        self._names = self._entries = 0
+        self._takes_nonfinite = takes_nonfinite
+        self._catalogue = Catalogue(
+            cell_of,
+            refuse,
+            report,
+            _known,
+            metrics=metrics,
+            labels=labels,
+            max_series=max_series,
+            automatic=automatic,
+            marks=marks,
+        )
+        self._entry_of = self._catalogue.entry_of
 
     @property
     def instruments(self) -> list[Instrument]:
         """
         All that was measured so far.
         """
-        with self._lock:
-            return list(self._instruments.values())
+        return self._catalogue.instruments
 
     def take(self, record: logging.LogRecord) -> bool:
         """
         Measure *record*; whether anything in it was measured.
         """
-        own = record.__dict__
-        key: Any = tuple(own)[_BEHIND:]
-        if self._by_logger:
-            key = record.name, key
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._plan(own, record.name, key)
-        if not plan.measures:
+        found = self._entry_of(record)
+        if found is None:
             return False
-        labels = plan.getter(own)
-        try:
-            entry = plan.entries[labels]
-        except Exception:  # new, or a value that has no hash
-            entry = self._entry(plan, own)
-        else:
-            if entry.types is not None and entry.types != tuple(
-                map(type, plan.values(own))
-            ):
-                entry = self._entry(plan, own)
+        plan, entry = found
+        own = record.__dict__
         name = plan.mark
         mark = own[name] if name else None
         created = record.created
@@ -159,278 +132,36 @@ class Meter:
             return self._take_special(record, plan, entry, mark) or taken
         return taken
 
-    # --- the slow way ---
-
-    def _number(self, value: Any, low: float, high: float) -> float | None:
-        """
-        What a cell can take; None, and counted, where it can take nothing.
-        """
-        found, reason = refusal(value, low, high)
-        if reason:
-            self._refuse(reason)
-            return None
-        return found
-
     def _take_special(
         self, record: logging.LogRecord, plan: Plan, entry: Entry, mark: Any
     ) -> bool:
         """
         Measure what more has to be done for than to look.
         """
-        own = record.__dict__
+        catalogue = self._catalogue
         taken = False
-        for row, cell in entry.special:
-            value = message_of(record) if row.of_message else own[row.field]
-            taken |= self._measure(row, cell, value, record, plan, entry, mark)
-        if not plan.has_metrics:
-            return taken
-        metrics = own[METRICS]
-        found = items_of(metrics, self._unreadable)
-        if not found and self._is_odd(metrics):
-            self._refuse("not_a_mapping")
-        for name, value in found:
-            taken |= self._take_named(name, value, record, plan, entry, mark)
-        return taken
-
-    def _take_named(
-        self,
-        name: Any,
-        value: Any,
-        record: logging.LogRecord,
-        plan: Plan,
-        entry: Entry,
-        mark: Any,
-    ) -> bool:
-        """
-        Measure what ``metrics`` has under *name*.
-        """
-        taken = False
-        try:
-            rows = entry.named.get(name) if type(name) is str else None
-            if rows is None:
-                rows = self._rows_of(name, value, plan, entry)
-            for row, cell in rows:
-                taken |= self._measure(
-                    row, cell, value, record, plan, entry, mark
-                )
-        except Exception as exc:  # a name that raises when it is looked at
-            self._unreadable(exc)
-        return taken
-
-    def _is_odd(self, metrics: Any) -> bool:
-        """
-        Whether something else stands where we look for numbers.
-        """
-        is_asked = self._automatic or bool(self._metrics)
-        kind = type(metrics)  # isinstance() asks the object, which may lie
-        return is_asked and not issubclass(kind, (_NONE, Mapping))
-
-    def _unreadable(self, error: Exception) -> None:
-        self._refuse("unreadable")
-        self._report(error)
-
-    def _measure(
-        self,
-        row: Row,
-        cell: Cell | None,
-        value: Any,
-        record: logging.LogRecord,
-        plan: Plan,
-        entry: Entry,
-        mark: Any,
-    ) -> bool:
-        if not row.wants(record, value):
-            return False
-        taken = False
-        for part, each in self._found(row, value):
-            number = self._number(each, row.low, row.high)
-            if number is None:
+        for row, cell, value in catalogue.special_of(record, plan, entry):
+            if not row.wants(record, value):
                 continue
-            at = cell or self._cell(row.instrument, entry.texts, part)
-            at.add((number, record.created, plan.mark, mark))
-            if len(at.waiting) >= _WAITING:
-                at.fold()
-            taken = True
+            for part, each in catalogue.numbers_in(row, value):
+                number = self._number(each, row.low, row.high)
+                if number is None:
+                    continue
+                at = cell or catalogue.cell(row, entry, part)
+                at.add((number, record.created, plan.mark, mark))
+                if len(at.waiting) >= _WAITING:
+                    at.fold()
+                taken = True
         return taken
 
-    def _found(self, row: Row, value: Any) -> list[tuple[Any, Any]]:
-        try:
-            return list(found_in(row, value))
-        except Exception as exc:
-            self._refuse("reduction_failed")
-            self._report(exc)
-            return []
-
-    # --- compiling ---
-
-    def _plan(self, own: Mapping[str, Any], logger: str, key: Any) -> Plan:
+    def _number(self, value: Any, low: float, high: float) -> float | None:
         """
-        What is to be done with records of these fields.
+        What a cell can take; None, and counted, where it can take nothing.
         """
-        names = layout_of(own).names
-        rows = [
-            row
-            for name in names
-            if name != METRICS
-            for row in self._rows(name, logger)
-        ]
-        rows += [
-            self._row(metric)
-            for metric in self._metrics
-            if metric.field == MESSAGE and metric.takes_logger(logger)
-        ]
-        plan = Plan(names, logger, rows)
-        # what ``metrics`` holds is known only when it comes
-        more = self._metrics if plan.has_metrics else ()
-        asked = [name for row in rows for name in row.metric.labels]
-        asked += [name for metric in more for name in metric.labels]
-        plan.ask_for((*self._labels, *asked))
-        plan.mark = next((n for n in self._marks if n in plan.names), "")
-        attributes = tuple(own)[_BEHIND:]
-        if attributes[:1] == (OWN_LAST,) and len(self._plans) < _MOST_LAYOUTS:
-            self._plans[key] = plan
-        return plan
-
-    def _rows(
-        self, field: Any, logger: str, value: Any = None
-    ) -> Iterator[Row]:
-        """
-        What is measured of *field*: by configuration, else as it is known.
-
-        Any *value* in ``metrics`` that is a number is a gauge.
-        """
-        if not isinstance(field, str):
-            return
-        is_configured = False
-        for metric in self._metrics:
-            if metric.field == MESSAGE:
-                continue
-            if (found := metric.of_field(field)) is not None:
-                is_configured = True
-                if found.takes_logger(logger) and (
-                    found is metric or self._has_room(found)
-                ):
-                    yield self._row(found)
-        if is_configured or not self._automatic:
-            return
-        if field in VOCABULARY:
-            yield self._row(Metric(field))
-        elif numeric(value) is not None:
-            gauge = Metric(field, "gauge")
-            if self._has_room(gauge):
-                yield self._row(gauge, is_automatic=True)
-
-    def _has_room(self, metric: Metric) -> bool:
-        """
-        Whether there may be one more metric that nobody named.
-        """
-        if metric in self._instruments:
-            return True
-        if self._names >= _MOST_NAMES:
-            self._refuse("too_many_names")
-            return False
-        self._names += 1
-        return True
-
-    def _row(self, metric: Metric, *, is_automatic: bool = False) -> Row:
-        with self._lock:
-            instrument = self._instruments.get(metric)
-            if instrument is None:
-                labels = dict.fromkeys((*self._labels, *metric.labels))
-                instrument = Instrument(metric, tuple(labels))
-                self._instruments[metric] = instrument
-        low, high = bounds_of(metric)
-        return Row(instrument, metric, low, high, is_automatic)
-
-    def _rows_of(
-        self, name: Any, value: Any, plan: Plan, entry: Entry
-    ) -> tuple[tuple[Row, Cell | None], ...]:
-        """
-        What is measured of the number that ``metrics`` has under *name*.
-
-        A field of the same name on the record goes before it.
-        """
-        text = key_of(name)
-        if text in plan.names:
-            rows: list[Row] = []
-        else:
-            text = text.removeprefix(PATTERN) or "_"
-            rows = list(self._rows(text, plan.logger, value))
-        found = tuple(
-            (row, self._cell_or_none(row, entry.texts)) for row in rows
-        )
-        if rows and type(name) is str and len(entry.named) < _MOST_NAMES:
-            entry.named[name] = found
-        return found
-
-    def _entry(self, plan: Plan, own: Mapping[str, Any]) -> Entry:
-        """
-        Where records with these label values go to.
-        """
-        values = plan.values(own)
-        texts = dict(zip(plan.labels, map(label_text, values), strict=True))
-        before = self._overflowed(plan)
-        plain, special = [], []
-        for row in plan.rows:
-            cell = self._cell_or_none(row, texts)
-            if row.is_plain and cell is not None:
-                plain.append((row.field, row.low, row.high, cell))
-            else:
-                special.append((row, cell))
-        entry = Entry(texts, tuple(plain), tuple(special))
-        if before == self._overflowed(plan):
-            self._remember(plan, entry, values)
-        return entry
-
-    def _remember(
-        self, plan: Plan, entry: Entry, values: tuple[Any, ...]
-    ) -> None:
-        """
-        Find *entry* at once the next time, if it is safe to look it up.
-        """
-        types = tuple(map(type, values))
-        if not all(each in (str, int, _NONE) for each in types):
-            return
-        if any(value in (0, 1) for value in values):  # as False and True are
-            entry.types = types
-        with self._lock:
-            if self._entries >= 4 * self._max_series:
-                for each in list(self._plans.values()):
-                    each.entries = {}
-                self._entries = 0
-            self._entries += 1
-            plan.entries[values if len(values) != 1 else values[0]] = entry
-
-    def _overflowed(self, plan: Plan) -> int:
-        return sum(row.instrument.overflowed for row in plan.rows)
-
-    def _cell_or_none(self, row: Row, texts: Mapping[str, str]) -> Cell | None:
-        """
-        The cell of a metric without parts; with parts it is found at each.
-        """
-        if row.instrument.has_part:
-            return None
-        return self._cell(row.instrument, texts, "")
-
-    def _cell(
-        self, instrument: Instrument, texts: Mapping[str, str], part: Any
-    ) -> Cell:
-        key = tuple(texts.get(name, "") for name in instrument.labels)
-        if instrument.has_part:
-            key = (*key[:-1], label_text(part))
-        cell = instrument.series.get(key)
-        return cell or self._new_cell(instrument, key)
-
-    def _new_cell(self, instrument: Instrument, key: tuple[str, ...]) -> Cell:
-        """
-        The cell of a new series, or that of all others where there is no room.
-        """
-        with self._lock:
-            series = instrument.series
-            is_full = len(series) >= self._max_series
-            if key and is_full and key not in series:
-                instrument.overflowed += 1
-                key = (OTHER,) * len(key)
-            if key not in series:
-                series[key] = self._cell_of(instrument, key)
-            return series[key]
+        found, reason = refusal(value, low, high)
+        if not reason:
+            return found
+        if reason == "not_finite" and self._takes_nonfinite:
+            return found
+        self._refuse(reason)
+        return None

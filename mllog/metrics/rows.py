@@ -100,13 +100,13 @@ def bounds_of(metric: Metric) -> tuple[float, float]:
 
 def refusal(value: Any, low: float, high: float) -> tuple[float, str]:
     """
-    *value* as a number between *low* and *high*, or why it is none.
+    *value* as a number, and why it is none between *low* and *high*.
     """
     found = numeric(value)
     if found is None:
         return 0.0, "not_a_number"
     if not math.isfinite(found):
-        return 0.0, "not_finite"
+        return found, "not_finite"
     if found < low:
         return 0.0, "negative"
     return found, "too_large" if found > high else ""

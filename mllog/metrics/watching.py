@@ -5,13 +5,13 @@ From a record to the values that are watched: numbers, categories and none.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..fields import FIELD_LABELS, OWN_COUNT, VOCABULARY
+from ..fields import FIELD_LABELS, VOCABULARY
+from .catalogue import Catalogue
 from .instruments import Cell, Instrument
-from .meter import Meter
-from .metric import MESSAGE, PATTERN, Metric
+from .metric import Metric
 from .plans import Entry, Plan
 from .rows import Row
 
@@ -36,9 +36,18 @@ def metrics_of(fields: Sequence[str]) -> tuple[Metric, ...]:
     return tuple(Metric(field, "gauge") for field in fields)
 
 
-class Watch(Meter):
+def _known(field: str, _value: Any) -> Metric | None:
     """
-    A meter that hands over whatever a field has: None, NaN and text as well.
+    A known field that is a distribution.
+    """
+    found = VOCABULARY.get(field)
+    is_spread = found is not None and found.kind == "histogram"
+    return Metric(field) if is_spread else None
+
+
+class Watch:
+    """
+    Hands over whatever a field has: None, NaN and text as well.
 
     Its cells take the values themselves, and no observations.
 
@@ -76,98 +85,69 @@ class Watch(Meter):
         automatic: bool = True,
         fold_at: int = 256,
     ) -> None:
-        super().__init__(
+        self._fold_at = fold_at
+        self._catalogue = Catalogue(
             cell_of,
             refuse,
             report,
+            _known,
             metrics=metrics,
             labels=labels,
             max_series=max_series,
             automatic=automatic,
         )
-        self._fold_at = fold_at
+        self._entry_of = self._catalogue.entry_of
+
+    @property
+    def instruments(self) -> list[Instrument]:
+        """
+        All that was watched so far.
+        """
+        return self._catalogue.instruments
 
     def take(self, record: logging.LogRecord) -> bool:
         """
         Hand over what *record* has to be watched; whether it has anything.
         """
-        own = record.__dict__
-        key: Any = tuple(own)[OWN_COUNT - 1 :]
-        if self._by_logger:
-            key = record.name, key
-        plan = self._plans.get(key) or self._plan(own, record.name, key)
-        if not plan.measures:
+        found = self._entry_of(record)
+        if found is None:
             return False
-        try:
-            entry = plan.entries[plan.getter(own)]
-        except Exception:  # new, or a value that has no hash
-            entry = self._entry(plan, own)
-        else:
-            if entry.types is not None and entry.types != tuple(
-                map(type, plan.values(own))
-            ):
-                entry = self._entry(plan, own)
+        plan, entry = found
+        own = record.__dict__
         for field, _, _, cell in entry.plain:
             cell.add(own[field])
             if len(cell.waiting) >= self._fold_at:
                 cell.fold()
         taken = bool(entry.plain)
         if entry.special or plan.has_metrics:
-            return self._take_special(record, plan, entry, None) or taken
+            return self._take_special(record, plan, entry) or taken
         return taken
 
-    def _rows(
-        self,
-        field: Any,
-        logger: str,
-        value: Any = None,  # noqa: ARG002 - any is watched
-    ) -> Iterator[Row]:
-        if not isinstance(field, str) or field.startswith(PATTERN):
-            return
-        is_configured = False
-        for metric in self._metrics:
-            found = None if metric.field == MESSAGE else metric.of_field(field)
-            if found is not None:
-                is_configured = True
-                if found.takes_logger(logger) and (
-                    found is metric or self._has_room(found)
-                ):
-                    yield self._row(found)
-        known = VOCABULARY.get(field)
-        if (
-            not is_configured
-            and self._automatic
-            and known is not None
-            and known.kind == "histogram"
-        ):
-            yield self._row(Metric(field))
-
-    def _measure(
-        self,
-        row: Row,
-        cell: Cell | None,
-        value: Any,
-        record: logging.LogRecord,
-        plan: Plan,  # noqa: ARG002
-        entry: Entry,
-        mark: Any,  # noqa: ARG002
+    def _take_special(
+        self, record: logging.LogRecord, plan: Plan, entry: Entry
     ) -> bool:
-        if not row.wants(record, value):
-            return False
-        if row.function is None and row.unit.is_base:
-            found: Any = (("", value),)
-        elif value is None:  # no function need know what to make of it
-            found = (("", None),)
-        else:
-            found = self._found(row, value)
+        """
+        Hand over what more has to be done for than to look.
+        """
+        catalogue = self._catalogue
         taken = False
-        for part, each in found:
-            at = cell or self._cell(row.instrument, entry.texts, part)
-            at.add(each)
-            if len(at.waiting) >= self._fold_at:
-                at.fold()
-            taken = True
+        for row, cell, value in catalogue.special_of(record, plan, entry):
+            if not row.wants(record, value):
+                continue
+            for part, each in self._values_in(row, value):
+                at = cell or catalogue.cell(row, entry, part)
+                at.add(each)
+                if len(at.waiting) >= self._fold_at:
+                    at.fold()
+                taken = True
         return taken
+
+    def _values_in(self, row: Row, value: Any) -> Sequence[tuple[Any, Any]]:
+        if row.function is None and row.unit.is_base:
+            return (("", value),)
+        if value is None:  # no function need know what to make of it
+            return (("", None),)
+        return self._catalogue.numbers_in(row, value)
 
 
 def labels_of(

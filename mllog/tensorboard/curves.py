@@ -13,9 +13,7 @@ from typing import Any, Final
 from ..forking import fork_safe_lock
 from ..metrics.instruments import Observation
 from ..metrics.labels import label_text
-from ..metrics.meter import Meter
 from ..metrics.metric import Metric
-from ..metrics.reductions import numeric
 from ..metrics.units import without_unit
 from ..values import number
 from .events import Point
@@ -23,7 +21,6 @@ from .files import EventFile
 
 __all__ = [
     "Curve",
-    "CurveMeter",
     "Now",
     "Refusing",
     "Steps",
@@ -187,15 +184,3 @@ class Refusing:
         """
         Nothing waits.
         """
-
-
-class CurveMeter(Meter):
-    """
-    A meter that lets NaN and the infinities through: TensorBoard shows them.
-    """
-
-    def _number(self, value: Any, low: float, high: float) -> float | None:
-        found = numeric(value)
-        if found is not None and not math.isfinite(found):
-            return found
-        return super()._number(value, low, high)

@@ -633,7 +633,7 @@ def test_meter_memory_does_not_grow_with_sets_of_fields():
     for number in range(3000):
         bench.log(**{f"field_{number}": 1, "loss": 1})
 
-    assert len(bench.meter._plans) <= 1000
+    assert len(bench.meter._catalogue._plans) <= 1000
     assert 3000 == len(bench.values("loss")[()])
 
 
@@ -686,7 +686,7 @@ def test_meter_in_a_forked_child_begins_at_zero():
     """
     bench = Bench()
     bench.log(loss=1)
-    bench.meter._lock.acquire()
+    bench.meter._catalogue._lock.acquire()
 
     pid = os.fork()
     if pid == 0:
@@ -696,7 +696,7 @@ def test_meter_in_a_forked_child_begins_at_zero():
             os._exit(0 if empty and {(): [2]} == bench.values("loss") else 1)
         finally:
             os._exit(2)
-    bench.meter._lock.release()
+    bench.meter._catalogue._lock.release()
 
     assert 0 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert {(): [1]} == bench.values("loss")
