@@ -25,16 +25,19 @@ from mllog.metrics.reductions import ALIASES, REDUCTIONS
 REFERENCE = Path(__file__).resolve().parent / "reference"
 # Options whose annotation is Any
 _KINDS = {
+    "baseline": "text, number or bool",
     "buckets": "list",
     "every": "number",
     "filters": "list",
     "formatter_options": "mapping",
     "kind": "text",
     "metrics": "list",
-    "reduce": "text",
-    "registry": "text",
     "model_version": "number or mapping",
+    "reduce": "text",
+    "reference": "path or mapping",
+    "registry": "text",
     "socktype": "text or number",
+    "thresholds": "list or mapping",
 }
 _HEAD = ("option", "type", "unit", "default", "meaning")
 _MORE = "It takes those of every handler that sends as well.\n\n"
@@ -54,6 +57,12 @@ _HANDLERS = (
     ("S3PayloadHandler", _STORE, mllog.S3PayloadHandler),
     ("S3Archive", _STORE, mllog.S3Archive),
     ("KafkaHandler", _MORE, mllog.KafkaHandler),
+)
+_METERS = (
+    mllog.PrometheusHandler,
+    mllog.TensorBoardHandler,
+    mllog.SummaryHandler,
+    mllog.DriftHandler,
 )
 # What logging's configurators give every formatter
 _GIVEN = ("fmt", "datefmt", "style", "validate")
@@ -112,15 +121,16 @@ def delivery() -> str:
 
 def metrics() -> str:
     """
-    The options of what measures, reductions, groups, and mllog's own metrics.
+    The options of what measures and of a metric, reductions, and groups.
     """
     moved = {name: alias for alias, name in ALIASES.items()}
     return (
-        "## Options of PrometheusHandler\n\n"
-        + _table(_HEAD, _options(mllog.PrometheusHandler))
-        + "\n## Options of TensorBoardHandler\n\n"
-        + _table(_HEAD, _options(mllog.TensorBoardHandler))
-        + "\n## Options of a metric\n\n"
+        "".join(
+            f"## Options of {handler.__name__}\n\n"
+            f"{_table(_HEAD, _options(handler))}\n"
+            for handler in _METERS
+        )
+        + "## Options of a metric\n\n"
         + _table(_HEAD, _options(mllog.Metric))
         + "\n## Reductions\n\n"
         + _table(
@@ -229,7 +239,7 @@ def _arguments(documented: type) -> dict[str, str]:
 
 
 def _in_markdown(text: str) -> str:
-    text = re.sub(r":\w+:`[.\w]*?(\w+)`", r"`\1`", " ".join(text.split()))
+    text = re.sub(r":\w+:(`[.\w]+`)", r"\1", " ".join(text.split()))
     return text.replace("``", "`").replace("|", "\\|")
 
 
