@@ -35,6 +35,7 @@ __all__ = [
     "check",
     "configure",
     "preset",
+    "preset_companions",
     "preset_file",
     "preset_names",
     "presets_folder",
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 _KINDS = {"dictconfig": ".json", "fileconfig": ".ini"}
+# Folders of what goes with a preset
+_COMPANIONS = {"prometheus": ("prometheus", "grafana")}
 _INI = frozenset({".ini", ".cfg", ".conf", ".config"})
 _SETTING = re.compile(r"ext://mllog\.env\.([A-Z0-9_]+)")
 
@@ -53,8 +56,8 @@ def preset(name: str, **settings: Any) -> dict[str, Any]:
 
     Args:
         name: ``console``, ``files``, ``training``, ``inference``,
-            ``syslog``, ``s3``, ``s3-payloads``, ``kafka`` or
-            ``inference-kafka``.
+            ``monitoring``, ``prometheus``, ``tensorboard``, ``syslog``,
+            ``s3``, ``s3-payloads``, ``kafka`` or ``inference-kafka``.
 
         settings: Values for what the preset otherwise takes from the
             environment, in lower case: ``directory="/var/log/model"``.
@@ -172,6 +175,26 @@ def preset_file(name: str, kind: str = "dictconfig") -> Traversable:
             fix=f"write {near}" if near else "",
         )
     return presets_folder() / kind / f"{name}{_KINDS[kind]}"
+
+
+def preset_companions(name: str) -> dict[str, Traversable]:
+    """
+    The files that go with a preset, such as alert rules and a dashboard.
+
+    Args:
+        name: The preset.
+
+    Returns:
+        Files by their path beside the preset; most presets have none.
+    """
+    return {
+        f"{folder}/{entry.name}": entry
+        for folder in _COMPANIONS.get(name, ())
+        for entry in sorted(
+            (presets_folder() / folder).iterdir(), key=lambda entry: entry.name
+        )
+        if entry.is_file()
+    }
 
 
 def presets_folder() -> Traversable:

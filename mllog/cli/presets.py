@@ -8,12 +8,15 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .. import config
 from ..env import SETTINGS, Setting
 from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
 
 __all__ = ["add_to"]
 
@@ -55,7 +58,7 @@ _MEANINGS = {
     "inference": "console, inference.jsonl and latency.csv with percentiles",
     "monitoring": "inference, and a summary each minute, and drift",
     "prometheus": "console, and metrics that Prometheus reads",
-    "tensorboard": "console, and curves that TensorBoard shows",
+    "tensorboard": "training, and curves that TensorBoard shows",
     "syslog": "console, and a syslog server by UDP, TCP or TLS",
     "s3": "console, and compressed JSON lines in a bucket of S3",
     "s3-payloads": "the same, and images, arrays and tokens with an index",
@@ -90,6 +93,11 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
             help="for fileConfig instead of dictConfig",
         )
     copy.add_argument("path", metavar="PATH", nargs="?", default=".")
+    copy.add_argument(
+        "--all",
+        action="store_true",
+        help="also what goes with it: rules and a dashboard of prometheus",
+    )
     copy.add_argument(
         "--force", action="store_true", help="overwrite what is there"
     )
@@ -237,16 +245,45 @@ def _ini_settings(
 
 
 def _copy(given: argparse.Namespace) -> int:
-    text = _text(given)
     path = given.path
     if os.path.isdir(path):
         path = os.path.join(path, given.name + _ENDINGS[given.kind])
-    try:
-        with open(path, "w" if given.force else "x", encoding="utf-8") as file:
+    texts = {path: _text(given)}
+    companions = config.preset_companions(given.name)
+    if given.all:
+        for place, companion in companions.items():
+            beside = os.path.join(os.path.dirname(path), *place.split("/"))
+            texts[beside] = companion.read_text(encoding="utf-8")
+    _refuse_to_overwrite(texts, given)
+    for written, text in texts.items():
+        if written != path:
+            os.makedirs(os.path.dirname(written), exist_ok=True)
+        mode = "w" if given.force else "x"
+        with open(written, mode, encoding="utf-8") as file:
             file.write(text)
-    except FileExistsError:
-        raise ConfigError(
-            f"{path} is there already", fix="add --force to overwrite it"
-        ) from None
-    sys.stdout.write(f"{path}\n")
+        sys.stdout.write(f"{written}\n")
+    if companions and not given.all:
+        _say_what_goes_with(given.name, companions)
     return 0
+
+
+def _refuse_to_overwrite(
+    paths: Iterable[str], given: argparse.Namespace
+) -> None:
+    """
+    Refuse before the first file is written, rather than half-way.
+    """
+    for path in paths:
+        if not given.force and os.path.lexists(path):
+            raise ConfigError(
+                f"{path} is there already", fix="add --force to overwrite it"
+            )
+
+
+def _say_what_goes_with(
+    name: str, companions: Mapping[str, Traversable]
+) -> None:
+    # beside the output, in which scripts find what was written
+    sys.stderr.write(f"with {name} go, written by --all:\n")
+    for file in companions.values():
+        sys.stderr.write(f"  {file}\n")

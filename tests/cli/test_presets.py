@@ -7,6 +7,7 @@ from __future__ import annotations
 import configparser
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -221,6 +222,65 @@ def test_presets_copy_into_a_missing_folder_exits_2(tmp_path, capsys):
 
     assert 2 == code
     assert "no/a.json" in capsys.readouterr().err
+
+
+def test_presets_copy_all_writes_what_goes_with_it(tmp_path, capsys):
+    """
+    Rules, a server's configuration and the dashboard stand beside the preset.
+    """
+    code = main(["presets", "copy", "prometheus", str(tmp_path), "--all"])
+
+    found = {
+        path.relative_to(tmp_path).as_posix(): path.read_text()
+        for path in tmp_path.rglob("*.*")
+    }
+    assert 0 == code
+    assert {
+        "prometheus.json",
+        "prometheus/prometheus.yml",
+        "prometheus/rules.yml",
+        "grafana/mllog.json",
+    } == set(found)
+    assert all(
+        file.read_text() == found[place]
+        for place, file in config.preset_companions("prometheus").items()
+    )
+    out, err = capsys.readouterr()
+    assert {str(tmp_path / place) for place in found} == set(out.splitlines())
+    assert "" == err
+
+
+def test_presets_copy_says_what_goes_with_it(tmp_path, capsys):
+    """
+    Without --all one learns where these files are; other presets have none.
+    """
+    main(["presets", "copy", "prometheus", str(tmp_path)])
+    out, err = capsys.readouterr()
+    assert [str(tmp_path / "prometheus.json")] == out.splitlines()
+    assert "--all" in err
+    paths = [Path(line.strip()) for line in err.splitlines()[1:]]
+    assert ["mllog.json", "prometheus.yml", "rules.yml"] == sorted(
+        path.name for path in paths if path.is_file()
+    )
+
+    main(["presets", "copy", "files", str(tmp_path), "--all"])
+    assert "" == capsys.readouterr().err
+
+
+def test_presets_copy_all_onto_one_file_writes_none(tmp_path, capsys):
+    """
+    What is there is seen before the first file is written.
+    """
+    rules = tmp_path / "prometheus" / "rules.yml"
+    rules.parent.mkdir()
+    rules.write_text("mine")
+
+    code = main(["presets", "copy", "prometheus", str(tmp_path), "--all"])
+
+    assert 2 == code
+    assert str(rules) in capsys.readouterr().err
+    assert [rules] == [path for path in tmp_path.rglob("*.*")]
+    assert "mine" == rules.read_text()
 
 
 def test_presets_alone_prints_its_help(capsys):

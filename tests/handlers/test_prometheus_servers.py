@@ -22,6 +22,7 @@ from servers.prometheus import ROOT, prometheus
 from servers.running import Running, free_ports
 
 import mllog
+from mllog.cli import main
 
 __all__ = ["prometheus"]
 
@@ -395,6 +396,31 @@ def test_rules_fire_when_they_should(prometheus, tmp_path):
     )
 
     assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_rules_that_are_copied_are_clean_for_promtool(tmp_path):
+    """
+    What ``mllog presets copy prometheus --all`` writes is valid as it stands.
+    """
+    assert 0 == main(["presets", "copy", "prometheus", str(tmp_path), "--all"])
+
+    # a configuration is checked together with the rules that it names
+    for command, name in (
+        ("rules", "rules.yml"),
+        ("config", "prometheus.yml"),
+    ):
+        done = subprocess.run(
+            ["promtool", "check", command, name],
+            cwd=tmp_path / "prometheus",
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert 0 == done.returncode, done.stdout + done.stderr
+        assert "SUCCESS" in done.stdout
+        assert "9 rules found" in done.stdout
+
+    assert json.loads((tmp_path / "grafana" / "mllog.json").read_text())
 
 
 RULE_TEST = f"""
