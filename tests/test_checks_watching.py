@@ -9,13 +9,16 @@ from mllog import config
 
 def make(cls, **options):
     """
-    A configuration with one handler *h* on the root logger.
+    A configuration with a handler *h* on the root logger, and a console.
     """
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "handlers": {"h": {"class": f"mllog.{cls}", **options}},
-        "root": {"level": "INFO", "handlers": ["h"]},
+        "handlers": {
+            "h": {"class": f"mllog.{cls}", **options},
+            "console": {"class": "mllog.ConsoleHandler"},
+        },
+        "root": {"level": "INFO", "handlers": ["h", "console"]},
     }
 
 

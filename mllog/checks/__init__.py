@@ -98,4 +98,5 @@ _BY_NEED: Mapping[str, Callable[[Part], bool]] = {
     "publishing": _is_a("KafkaHandler", "InferenceFormatter"),
     "plotting": _is_a("TensorBoardHandler"),
     "watching": _is_a("SummaryHandler", "DriftHandler"),
+    "hearing": _is_a("SummaryHandler", "DriftHandler"),
 }

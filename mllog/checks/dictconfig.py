@@ -4,6 +4,7 @@ Read what ``dictConfig`` would be given, and report what it would not take.
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -260,6 +261,7 @@ def _handler(
         else None,
         filters=_references(spec, "filters", path, report),
         targets=_targets(spec, path),
+        level=values.level_of(value_of(spec.get("level")), logging.NOTSET),
     )
     _check_dotted(part, report)
     return part
@@ -309,12 +311,16 @@ def _logger(
             f"{shown('propagate', propagate)} is text, which is true",
             "write true or false, without quotes",
         )
+    is_root = name == "root"
+    # what nobody has set yet
+    absent = logging.WARNING if is_root else logging.NOTSET
     return Logger(
-        "" if name == "root" else name,
+        "" if is_root else name,
         path,
         _references(spec, "handlers", path, report),
         _references(spec, "filters", path, report),
         bool(propagate),
+        values.level_of(value_of(spec.get("level")), absent),
     )
 
 

@@ -5,6 +5,7 @@ Read what ``fileConfig`` would be given, and report what it would not take.
 from __future__ import annotations
 
 import configparser
+import logging
 import re
 import sys
 from collections.abc import Mapping
@@ -112,6 +113,7 @@ def _handler(name: str, sections: Sections) -> Part:
         targets=(targets,)
         if targets and class_name.endswith("MemoryHandler")
         else (),
+        level=_level(section, sections, logging.NOTSET),
     )
 
 
@@ -136,6 +138,10 @@ def _logger(name: str, sections: Sections) -> Logger:
         (section,),
         tuple(Reference(each, (section, "handlers")) for each in names),
         propagates=_propagates(section, sections),
+        # the root's is what nobody has set yet
+        level=_level(
+            section, sections, logging.WARNING if is_root else logging.NOTSET
+        ),
     )
 
 
@@ -157,6 +163,12 @@ def _check_level(section: str, sections: Sections) -> None:
             values.check_level("level", sections.get(section, "level"))
         except ConfigError as exc:
             sections.report.refused((section, "level"), exc)
+
+
+def _level(section: str, sections: Sections, absent: int) -> int | None:
+    is_there = sections.has(section, "level")
+    value = sections.get(section, "level") if is_there else None
+    return values.level_of(value, absent)
 
 
 def _call(

@@ -4,6 +4,7 @@ What a configuration sets up, in one form for ``dictConfig`` and INI.
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 from collections.abc import Iterator, Mapping
@@ -140,6 +141,8 @@ class Part:
         filters: The filters of a handler.
 
         targets: Handlers that this handler hands records to.
+
+        level: Of a handler; None is only known when it runs.
     """
 
     kind: Kind
@@ -153,6 +156,7 @@ class Part:
     formatter: Reference | None = None
     filters: tuple[Reference, ...] = ()
     targets: tuple[Reference, ...] = ()
+    level: int | None = logging.NOTSET
 
     @property
     def is_ours(self) -> bool:
@@ -192,6 +196,8 @@ class Part:
 class Logger:
     """
     A logger; the root's name is ``""``.
+
+    Its level is None where it is only known when the configuration runs.
     """
 
     name: str
@@ -199,6 +205,7 @@ class Logger:
     handlers: tuple[Reference, ...] = ()
     filters: tuple[Reference, ...] = ()
     propagates: bool = True
+    level: int | None = logging.NOTSET
 
 
 @dataclass

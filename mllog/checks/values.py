@@ -19,7 +19,7 @@ from ..rotation import Plan
 from ..rotation.schedule import Schedule
 from .model import is_known
 
-__all__ = ["check_format", "check_level", "check_value"]
+__all__ = ["check_format", "check_level", "check_value", "level_of"]
 
 Parser = Callable[[str, Any], Any]
 
@@ -60,6 +60,17 @@ def check_level(option: str, value: Any) -> None:
         + ", or a level that the application adds before",
         fix=f"write {near}" if near else _as_number(text, value),
     )
+
+
+def level_of(value: Any, absent: int) -> int | None:
+    """
+    The number of a level, *absent* without one; None is not known yet.
+    """
+    if value is None:
+        return absent
+    if isinstance(value, str):
+        return logging._nameToLevel.get(value)
+    return value if isinstance(value, int) else None
 
 
 def _as_number(text: str, value: Any) -> str:
