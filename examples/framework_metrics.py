@@ -38,7 +38,7 @@ def configuration(port: int | None) -> dict[str, Any]:
             **({"port": port} if port else {"textfile": str(TEXTFILE)}),
         },
     }
-    if hasattr(mllog, "TensorBoardHandler") and is_installed("tensorboard"):
+    if is_installed("tensorboard"):
         handlers["tensorboard"] = {
             "class": "mllog.TensorBoardHandler",
             "log_dir": str(EVENTS),
