@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from .handlers.tensorboard import TensorBoardHandler as TensorBoardHandler
     from .metrics.metric import Metric as Metric
     from .payloads import Payload as Payload
+    from .prints import capture_prints as capture_prints
     from .reading import read as read
 
 __all__ = [
@@ -95,6 +96,7 @@ __all__ = [
     "TorchServeFormatter",
     "__version__",
     "bind",
+    "capture_prints",
     "configure",
     "extra",
     "flush",
@@ -139,6 +141,7 @@ _HOMES = {
     "TimestampedRotatingFileHandler": "handlers.file",
     "TorchServeFormatter": "formatters.torchserve",
     "bind": "context",
+    "capture_prints": "prints",
     "configure": "config",
     "extra": "fields",
     "flush": "delivery.lifecycle",

@@ -28,7 +28,15 @@ LAYERS = {
         "values",
         "waiting",
     ],
-    1: ["context", "filters", "metrics", "reading", "rotation", "s3"],
+    1: [
+        "context",
+        "filters",
+        "metrics",
+        "prints",
+        "reading",
+        "rotation",
+        "s3",
+    ],
     2: [
         "calls",
         "delivery",
