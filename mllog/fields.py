@@ -228,6 +228,18 @@ VOCABULARY: Final[Mapping[str, Field]] = {
         Field(
             "confidence", "histogram", "ratio", "Score of the predicted class"
         ),
+        Field(
+            "time_to_first_byte",
+            "histogram",
+            "seconds",
+            "Time to the first byte of a response",
+        ),
+        Field(
+            "connection_seconds",
+            "histogram",
+            "seconds",
+            "Time that a websocket was open",
+        ),
         Field("request_bytes", "histogram", "bytes", "Size of a request"),
         Field("response_bytes", "histogram", "bytes", "Size of a response"),
         Field("queue_size", "gauge", "", "Requests that wait"),

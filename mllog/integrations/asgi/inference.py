@@ -6,40 +6,28 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import (
-    Awaitable,
-    Callable,
-    Iterable,
-    Mapping,
-    MutableMapping,
-    Sequence,
-)
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from .. import options
-from ..calls.call import CANCELLED, REPORTS, Call, Plan, plan_of
-from ..calls.places import Place, place_of
-from ..context import bound
-from ..errors import ConfigError, shown
-from .body import Body
+from ... import options
+from ...calls.call import CANCELLED, REPORTS, Call, Plan, plan_of
+from ...calls.places import Place, place_of
+from ..body import Body
+from ..paths import Paths
+from ..request_ids import header_name, known_id
+from .messages import (
+    UNSEEN,
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    value_of,
+    with_header,
+)
 
 __all__ = ["InferenceMiddleware"]
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[
-    [MutableMapping[str, Any], Receive, Send], Awaitable[None]
-]
-Headers = Iterable[tuple[bytes, bytes]]
-
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-# Bodies that a server takes from a file.
-_UNSEEN: Final = frozenset(
-    {"http.response.pathsend", "http.response.zerocopysend"}
-)
-_MOST_ID_CHARS = 128
 _MOST_ERROR_CHARS = 500
 
 
@@ -123,15 +111,17 @@ class InferenceMiddleware:
     ) -> None:
         self._app = app
         self._plan = plan_of(logger, model, version, fields, level=level)
-        self._paths, self._patterns = _sorted_out(paths)
+        owner = type(self).__name__
+        self._paths = Paths("paths", paths, owner=owner)
         self._methods = frozenset(
             name.upper() for name in options.names("methods", methods)
         )
         self._max = options.size("max_body_bytes", max_body_bytes)
-        self._header = _header(request_id_header)
+        header = header_name(request_id_header, owner=owner)
+        self._header = None if header is None else header.encode()
 
     async def __call__(
-        self, scope: MutableMapping[str, Any], receive: Receive, send: Send
+        self, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """
         Serve one connection.
@@ -139,7 +129,7 @@ class InferenceMiddleware:
         if (
             scope["type"] != "http"
             or scope["method"] not in self._methods
-            or not self._is_ours(scope)
+            or not self._paths.have(scope["path"], scope.get("root_path"))
             or not self._plan.is_on()
         ):
             await self._app(scope, receive, send)
@@ -155,70 +145,6 @@ class InferenceMiddleware:
                 raise
             else:
                 exchange.finish()
-
-    def _is_ours(self, scope: Mapping[str, Any]) -> bool:
-        path: str = scope["path"]
-        root = scope.get("root_path")
-        if root and path.startswith(f"{root}/"):
-            path = path[len(root) :]
-        return path in self._paths or any(
-            each.fullmatch(path) for each in self._patterns
-        )
-
-
-def _sorted_out(
-    paths: Any,
-) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
-    if isinstance(paths, (str, re.Pattern)):
-        paths = (paths,)
-    exact, patterns = [], []
-    for each in paths:
-        if isinstance(each, re.Pattern) and isinstance(each.pattern, str):
-            patterns.append(each)
-        elif isinstance(each, str) and each.startswith("/"):
-            exact.append(each)
-        else:
-            raise ConfigError(
-                shown("paths", each),
-                expected='a path such as "/predict", or a compiled expression'
-                " such as re.compile(r'/models/\\w+/predict')",
-                owner="InferenceMiddleware",
-            )
-    return frozenset(exact), tuple(patterns)
-
-
-def _header(name: Any) -> bytes | None:
-    if name is None:
-        return None
-    if isinstance(name, str) and _TOKEN.fullmatch(name):
-        return name.lower().encode()
-    raise ConfigError(
-        shown("request_id_header", name),
-        expected="the name of a header, or None",
-        owner="InferenceMiddleware",
-    )
-
-
-def _value_of(headers: Any, wanted: bytes) -> str:
-    """
-    The first header of that name, or ``""``.
-    """
-    for name, value in headers or ():
-        if bytes(name).lower() == wanted:
-            return bytes(value).decode("latin-1")
-    return ""
-
-
-def _request_id(scope: Mapping[str, Any], header: bytes | None) -> str | None:
-    """
-    The id that is bound or that came with the request, if one did.
-    """
-    found = bound().get("request_id")
-    if found is None and header is not None:
-        found = _value_of(scope.get("headers"), header)
-    if found is None:
-        return None
-    return _UNSAFE.sub("_", str(found).strip()[:_MOST_ID_CHARS]) or None
 
 
 class _Exchange:
@@ -247,7 +173,10 @@ class _Exchange:
 
     def _known_id(self) -> str | None:
         try:
-            return _request_id(self._scope, self._header)
+            sent = None
+            if self._header is not None:
+                sent = value_of(self._scope.get("headers"), self._header)
+            return known_id(sent)
         except Exception as fault:
             REPORTS.fault(fault)
             return None
@@ -293,17 +222,14 @@ class _Exchange:
         kind = message["type"]
         if kind == "http.response.body":
             self._response.see(message)
-        elif kind in _UNSEEN:
+        elif kind in UNSEEN:
             self._response.skip(message)
         if kind != "http.response.start":
             return message
         self._status = message["status"]
-        headers = list(message.get("headers") or ())
-        self._response_type = _value_of(headers, b"content-type")
-        if self._header is None or _value_of(headers, self._header):
-            return message
-        value = str(self.call.request_id).encode("latin-1")
-        return {**message, "headers": [*headers, (self._header, value)]}
+        message = with_header(message, self._header, self.call.request_id)
+        self._response_type = value_of(message.get("headers"), b"content-type")
+        return message
 
     def failed(self, error: BaseException) -> None:
         """
@@ -337,7 +263,7 @@ class _Exchange:
         request, response = self._request, self._response
         if request.is_whole() or request.size:
             call.inputs = request.value(
-                _value_of(self._scope.get("headers"), b"content-type")
+                value_of(self._scope.get("headers"), b"content-type")
             )
         if not request.is_whole():
             cut.append("inputs")

@@ -8,49 +8,25 @@ import importlib.util
 import json
 import logging
 import re
-import socket
-import threading
-import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from requesting import (
+    DEADLINE,
+    Kept,
+    exchange,
+    requests_of,
+    responses_of,
+    scope_of,
+    serving,
+)
 
 import mllog
-from mllog.context import bound
 from mllog.errors import ConfigError
 from mllog.integrations.asgi import InferenceMiddleware
-
-DEADLINE = 30
-
-
-class Kept(logging.Handler):
-    """
-    A foreign handler that keeps its records, and what was bound with each.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.records = []
-        self.ids = []
-
-    def emit(self, record):
-        self.records.append(record)
-        self.ids.append(bound().get("request_id"))
-
-    def inferences(self, count=1):
-        """
-        The records of requests, as soon as there are *count*.
-        """
-        deadline = time.monotonic() + DEADLINE
-        while True:
-            found = [r for r in self.records if r.msg.startswith("Inference ")]
-            if len(found) >= count:
-                return found
-            assert time.monotonic() < deadline, f"{len(found)} of {count}"
-            time.sleep(0.01)
 
 
 @pytest.fixture
@@ -61,64 +37,6 @@ def kept(logger):
 
 
 # --- without a server: the protocol itself -------------------------------
-
-
-def scope_of(path="/predict", method="POST", headers=(), **more):
-    return {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "headers": list(headers),
-        **more,
-    }
-
-
-def requests_of(*chunks):
-    last = len(chunks) - 1
-    return [
-        {"type": "http.request", "body": chunk, "more_body": n < last}
-        for n, chunk in enumerate(chunks)
-    ]
-
-
-def responses_of(*chunks, status=200, headers=()):
-    last = len(chunks) - 1
-    return [
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": list(headers),
-        },
-        *(
-            {"type": "http.response.body", "body": c, "more_body": n < last}
-            for n, c in enumerate(chunks)
-        ),
-    ]
-
-
-def exchange(middleware_of, scope, incoming, outgoing):
-    """
-    Run one request; what the app received and what the server was sent.
-    """
-    received, sent = [], []
-    waiting = list(incoming)
-
-    async def app(scope, receive, send):
-        while waiting:
-            received.append(await receive())
-        for message in outgoing:
-            if isinstance(message, BaseException):
-                raise message
-            await send(message)
-
-    async def receive():
-        return waiting.pop(0)
-
-    async def send(message):
-        sent.append(message)
-
-    asyncio.run(middleware_of(app)(scope, receive, send))
-    return received, sent
 
 
 def logs_to(logger, **options):
@@ -608,31 +526,6 @@ def test_middleware_option_that_cannot_work_raises(logger, options, told):
 # --- with FastAPI and uvicorn ---------------------------------------------
 
 
-@contextlib.contextmanager
-def serving(app):
-    """
-    The address of *app* behind a real server on a free port.
-    """
-    import uvicorn
-
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, lifespan="on", ws="none")
-    )
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    try:
-        deadline = time.monotonic() + DEADLINE
-        while not server.started:
-            assert thread.is_alive() and time.monotonic() < deadline
-            time.sleep(0.01)
-        yield "http://127.0.0.1:%d" % listening.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(DEADLINE)
-        listening.close()
-
-
 def service(logger, **options):
     """
     A predict service, as somebody would write it.
@@ -708,7 +601,7 @@ def test_fastapi_route_is_logged_with_values_and_place(client, kept):
     answer = client.post("/predict", json={"instances": [1, 2.5]})
 
     assert {"predictions": [2, 5.0]} == answer.json()
-    (record,) = kept.inferences()
+    (record,) = kept.ended()
     assert {"instances": [1, 2.5]} == record.inputs
     assert {"predictions": [2, 5.0]} == record.predictions
     assert ("doubler", 2) == (record.model_name, record.model_version)
@@ -727,7 +620,7 @@ def test_fastapi_sync_route_has_the_clients_id(client, kept):
         "/models/a/predict", json={"x": 1}, headers={"x-request-id": "r-1"}
     )
 
-    (record,) = kept.inferences()
+    (record,) = kept.ended()
     assert ("r-1", "r-1") == (record.request_id, kept.ids[0])
     assert {"name": "a", "x": 1} == record.predictions
 
@@ -740,7 +633,7 @@ def test_fastapi_refused_requests_are_logged(client, kept):
     client.post("/models/none/predict", json={})
     client.post("/predict", content=b"{")
 
-    records = kept.inferences(3)
+    records = kept.ended(3)
     assert [422, 404, 422] == [r.status_code for r in records]
     assert [logging.WARNING] * 3 == [r.levelno for r in records]
     assert "HTTP 404: no such model" == records[1].error
@@ -755,7 +648,7 @@ def test_fastapi_route_that_raises_is_logged_with_its_trace(client, kept):
     answer = client.post("/models/broken/predict", json={"x": 1})
 
     assert 500 == answer.status_code
-    (record,) = kept.inferences()
+    (record,) = kept.ended()
     assert (500, logging.ERROR) == (record.status_code, record.levelno)
     assert "ValueError: broken model" == record.error
     assert ValueError is record.exc_info[0]
@@ -781,7 +674,7 @@ def test_fastapi_wrapped_from_outside_logs_the_trace_too(
         answer = httpx.post(f"{address}/predict", timeout=DEADLINE)
 
     assert 500 == answer.status_code
-    (record,) = kept.inferences()
+    (record,) = kept.ended()
     assert (500, ValueError) == (record.status_code, record.exc_info[0])
     assert "Internal Server Error" == record.predictions
 
@@ -794,7 +687,7 @@ def test_fastapi_other_routes_are_not_logged(client, kept):
     client.post("/predict", json={"instances": []})
 
     assert "x-request-id" not in answer.headers
-    assert ["/predict"] == [r.path for r in kept.inferences()]
+    assert ["/predict"] == [r.path for r in kept.ended()]
 
 
 def test_fastapi_chunks_arrive_before_the_stream_ends(client, kept):
@@ -808,7 +701,7 @@ def test_fastapi_chunks_arrive_before_the_stream_ends(client, kept):
         service.loop.call_soon_threadsafe(service.go_on.set)
         assert ["last"] == list(chunks)
 
-    (record,) = kept.inferences()
+    (record,) = kept.ended()
     assert ("first", "firstlast") == (record.inputs, record.predictions)
 
 
@@ -819,7 +712,7 @@ def test_fastapi_client_that_leaves_a_stream_is_logged(client, kept):
     with client.stream("POST", "/stream", content=b"first") as answer:
         assert "first" == next(answer.iter_text())
 
-    (record,) = kept.inferences()
+    (record,) = kept.ended()
     assert 499 == record.status_code
     assert "first" == record.predictions
     assert ["predictions"] == record.truncated
@@ -843,7 +736,7 @@ def test_fastapi_chunked_request_is_logged_whole(address, kept):
     with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
         assert {"predictions": [2]} == json.load(answer)
 
-    assert {"instances": [1]} == kept.inferences()[0].inputs
+    assert {"instances": [1]} == kept.ended()[0].inputs
 
 
 def test_fastapi_fifty_requests_at_once_stay_apart(address, kept):
@@ -863,7 +756,7 @@ def test_fastapi_fifty_requests_at_once_stay_apart(address, kept):
     with ThreadPoolExecutor(50) as pool:
         answers = dict(pool.map(ask, range(50)))
 
-    records = kept.inferences(50)
+    records = kept.ended(50)
     assert 50 == len(records)
     assert 50 == len(set(answers.values()))
     for record in records:
