@@ -5,14 +5,14 @@ mllog's own accounting as metrics: what became of the records of each handler.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..accounting import DeliveryStats, Stats
 from ..delivery.lifecycle import stats
 from ..metrics.labels import label_text
 from .names import SUFFIXES
 
-__all__ = ["OWN_NAMES", "accounting"]
+__all__ = ["COUNTERS", "OWN_NAMES", "Count", "accounting", "counts_of"]
 
 _RECORDS = "mllog_records"
 _ACCEPTED = "mllog_records_accepted"
@@ -63,6 +63,43 @@ OWN_NAMES: Final = frozenset(
 )
 
 
+#: Names of counters, without ``_total``, what they say, and their labels.
+COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    _RECORDS: (_HELP[_RECORDS], ("handler", "outcome", "reason")),
+    _EVENTS: (_HELP[_EVENTS], ("handler", "event")),
+    _ACCEPTED: (_HELP[_ACCEPTED], ("handler",)),
+}
+
+
+class Count(NamedTuple):
+    """
+    One count of a handler.
+
+    Args:
+        name: One of :data:`COUNTERS`.
+
+        labels: Values of its labels; ``""`` is none.
+
+        number: How many so far.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    number: int
+
+
+def counts_of(handler: str, each: Stats | DeliveryStats) -> Iterator[Count]:
+    """
+    What only grows, of all that a *handler* has counted.
+    """
+    for outcome, reason, number in _ends(each):
+        yield Count(_RECORDS, (handler, outcome, reason), number)
+    for event, number in _events(each).items():
+        yield Count(_EVENTS, (handler, event), number)
+    if isinstance(each, DeliveryStats):
+        yield Count(_ACCEPTED, (handler,), each.accepted)
+
+
 def accounting(client: Any) -> Iterator[Any]:
     """
     Families with the counts of ``mllog.stats()``, as prometheus_client has them.
@@ -72,22 +109,21 @@ def accounting(client: Any) -> Iterator[Any]:
     """
     kind = client.Metric
     found = {label_text(name): each for name, each in stats().items()}
+    families = {
+        name: kind(name, said, "counter")
+        for name, (said, _) in COUNTERS.items()
+    }
+    for handler, each in found.items():
+        for name, values, number in counts_of(handler, each):
+            named = zip(COUNTERS[name][1], values, strict=True)
+            labels = {label: value for label, value in named if value}
+            families[name].add_sample(f"{name}_total", labels, number)
+    yield from (each for each in families.values() if each.samples)
     shipping = {
         name: each
         for name, each in found.items()
         if isinstance(each, DeliveryStats)
     }
-    ends = kind(_RECORDS, _HELP[_RECORDS], "counter")
-    events = kind(_EVENTS, _HELP[_EVENTS], "counter")
-    for handler, each in found.items():
-        for outcome, reason, number in _ends(each):
-            labels = {"handler": handler, "outcome": outcome}
-            labels |= {"reason": reason} if reason else {}
-            ends.add_sample(f"{_RECORDS}_total", labels, number)
-        for event, number in _events(each).items():
-            labels = {"handler": handler, "event": event}
-            events.add_sample(f"{_EVENTS}_total", labels, number)
-    yield from (each for each in (ends, events) if each.samples)
     if shipping:
         yield from _of_shippers(shipping, kind)
 
@@ -118,14 +154,11 @@ def _events(each: Stats | DeliveryStats) -> Mapping[str, int]:
 def _of_shippers(
     shipping: Mapping[str, DeliveryStats], kind: Any
 ) -> Iterator[Any]:
-    accepted = kind(_ACCEPTED, _HELP[_ACCEPTED], "counter")
     sending = kind(_SENDING, _HELP[_SENDING], "summary", "seconds")
     for handler, each in shipping.items():
         labels = {"handler": handler}
-        accepted.add_sample(f"{_ACCEPTED}_total", labels, each.accepted)
         sending.add_sample(f"{_SENDING}_count", labels, each.batches)
         sending.add_sample(f"{_SENDING}_sum", labels, each.send_seconds)
-    yield accepted
     yield sending
     for attribute, (name, said) in _GAUGES.items():
         gauge = kind(name, said, "gauge")

@@ -17,6 +17,7 @@ from ..exposition.book import NameTaken, book_of, let_go
 from ..exposition.names import label_names
 from ..exposition.native import NativeBook, folder_of_processes
 from ..exposition.pushing import Trouble
+from ..exposition.totals import Totals
 from ..exposition.ways import Ways
 from ..fields import FIELD_LABELS, RECORD_ATTRIBUTES
 from ..forking import fork_safe_lock, tell_child
@@ -29,7 +30,9 @@ __all__ = ["PrometheusHandler"]
 
 _MOST_SAID = 20
 
+# one in a process: a name of prometheus_client's can be made only once
 _native: NativeBook | None = None
+_totals: Totals | None = None
 
 
 class PrometheusHandler(Handling, logging.Handler):
@@ -47,8 +50,8 @@ class PrometheusHandler(Handling, logging.Handler):
     logged last.
 
     Where ``PROMETHEUS_MULTIPROC_DIR`` is set, as under gunicorn, the metrics
-    are prometheus_client's own, in files that all processes share: without
-    exemplars, without quantiles of summaries and without mllog's accounting.
+    are prometheus_client's own, in files that all processes share, and
+    mllog's accounting with them.
 
     Guarantee:
         A record costs a few appends: no lock is taken, so that neither a
@@ -64,7 +67,12 @@ class PrometheusHandler(Handling, logging.Handler):
         One process has a port.  Others say so once, and take it over when it
         is free; set ``PROMETHEUS_MULTIPROC_DIR`` to have all on one page.  A
         textfile and a group of a gateway belong to the process that made the
-        handler, unless they have ``{pid}`` in them.
+        handler, unless they have ``{pid}`` in them.  The files of
+        ``PROMETHEUS_MULTIPROC_DIR`` have no room for exemplars, nor for
+        quantiles, which cannot be added up: a histogram's can be asked for.
+        mllog's accounting gets there a second after the record, and has no
+        lengths of queues and no times of sending; ``kill -9`` loses its last
+        second.
 
     Args:
         port: Where ``/metrics`` is served; 0 lets the system choose, None
@@ -166,8 +174,9 @@ class PrometheusHandler(Handling, logging.Handler):
         self.set_up(filters)
         self.registry: Any = None
         self._book: Any = None
+        self._totals: Totals | None = None
         if is_shared:
-            self._open_shared(ways)
+            self._open_shared(ways, has_accounting)
         else:
             self._open_own(chosen, has_accounting)
         self._ways = ways
@@ -190,15 +199,17 @@ class PrometheusHandler(Handling, logging.Handler):
         self._book.has_accounting |= has_accounting
         self._cell_in: Callable[..., Cell] = self._book.cell
 
-    def _open_shared(self, ways: Ways) -> None:
+    def _open_shared(self, ways: Ways, has_accounting: bool) -> None:
         """
         Write into files; read all of them where this process has a page.
         """
-        global _native
+        global _native, _totals
         from prometheus_client import CollectorRegistry, multiprocess
 
         if _native is None:
             _native = NativeBook()
+        if has_accounting:
+            _totals = self._totals = _totals or Totals()
         self._cell_in = _native.cell
         if ways.is_any:
             self.registry = CollectorRegistry()
@@ -232,6 +243,8 @@ class PrometheusHandler(Handling, logging.Handler):
         try:
             if self._take(record):
                 self._wrote()
+            if self._totals is not None:
+                self._totals.touch()
         except Exception:
             self.handleError(record)
 
@@ -269,12 +282,16 @@ class PrometheusHandler(Handling, logging.Handler):
         """
         Write the textfile and push to the gateway, if there are any.
         """
+        if self._totals is not None:
+            self._totals.add()
         self._ways.flush()
 
     def close(self) -> None:
         """
         Write and push a last time, and give up port and names.
         """
+        if self._totals is not None:
+            self._totals.add()
         self._ways.close(self._let_go)
         super().close()
 

@@ -293,22 +293,25 @@ def test_accounting_has_the_counts_of_all_handlers(make, logger, tmp_path):
     """
     handler = make()
     file = mllog.TimestampedRotatingFileHandler(tmp_path / "a.jsonl")
-    file.name = "file"
+    file.name = "accounted file"
     logger.addHandler(file)
     syslog = mllog.SyslogHandler(
         f"127.0.0.1:{free_ports(1)[0]}", overflow="drop_newest"
     )
-    syslog.name = "syslog"
+    syslog.name = "accounted syslog"
     logger.addHandler(syslog)
 
     for _ in range(3):
         logger.info("x")
 
     found = samples(fetch(handler.port))
-    key = 'mllog_records_total{handler="file",outcome="written"}'
+    key = 'mllog_records_total{handler="accounted file",outcome="written"}'
     assert 3.0 == found[key]
-    assert 3.0 == found['mllog_records_accepted_total{handler="syslog"}']
-    assert 'mllog_queue_records{handler="syslog"}' in found
+    assert (
+        3.0
+        == found['mllog_records_accepted_total{handler="accounted syslog"}']
+    )
+    assert 'mllog_queue_records{handler="accounted syslog"}' in found
 
 
 def test_record_with_nothing_to_measure_is_no_written_record(make, logger):
@@ -894,8 +897,14 @@ for number in range(4):
                 "depth": 5, "size": 2, "metrics": {"train/loss": 0.5},
                 "trace_id": "t",
             })
+        handler.flush()
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
+logger.info("x", extra={"hits": float("nan")})
+again = mllog.PrometheusHandler(accounting=False)
+again.close()
+handler.flush()
+handler.flush()
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -930,7 +939,59 @@ def test_processes_with_a_common_folder_have_one_page(tmp_path):
     assert 5.0 == found['depth{model_name="m"}']
     assert 0.5 == found['train_loss{model_name="m"}']
     assert 800.0 == found['size_sum{model_name="m"}']
+    written = 'mllog_records_total{handler="PrometheusHandler",outcome='
+    assert 401.0 == found[f'{written}"written"}}']
+    assert 1.0 == found[f'{written}"refused",reason="not_finite"}}']
     assert "Traceback" not in said
+
+
+ACCOUNTS = """
+import logging, logging.config, os, sys
+import mllog
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONFIG = {
+    "version": 1,
+    "handlers": {
+        "metrics": {"class": "mllog.PrometheusHandler"},
+        "file": {
+            "class": "mllog.TimestampedRotatingFileHandler",
+            "filename": sys.argv[1],
+        },
+    },
+    "loggers": {"app": {"level": "INFO", "handlers": ["file", "metrics"]}},
+}
+logger = logging.getLogger("app")
+for _ in range(2):
+    logging.config.dictConfig(CONFIG)
+    for number in range(50):
+        logger.info("x", extra={"inference_latency": 0.3})
+for handler in logger.handlers:
+    handler.flush()
+registry = CollectorRegistry()
+MultiProcessCollector(registry)
+sys.stdout.write(generate_latest(registry).decode())
+"""
+
+
+def test_accounting_of_handlers_configured_twice_is_the_sum(tmp_path):
+    """
+    Counts stay when their handler goes, on the application's own page too.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", ACCOUNTS, str(tmp_path / "app.log")],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "m")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert "" == done.stderr
+    found = samples(done.stdout)
+    written = 'mllog_records_total{handler="%s",outcome="written"}'
+    assert 100.0 == found[written % "file"]
+    assert 100.0 == found[written % "metrics"]
 
 
 def test_folder_of_processes_set_too_late_is_an_error(monkeypatch, tmp_path):

@@ -2,12 +2,14 @@
 PrometheusHandler against a real Prometheus, its gateway, and gunicorn.
 """
 
+import contextlib
 import json
 import logging
 import math
 import os
 import random
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scraping import fetch, samples
 from servers.prometheus import ROOT, prometheus
 from servers.running import Running, free_ports
 
@@ -363,6 +366,129 @@ def test_gunicorn_with_several_workers_has_one_page(
         server.stop()
     said = (tmp_path / "gunicorn.log").read_text()
     assert "mllog: " not in said, said
+
+
+RECYCLED = """
+import logging
+import mllog
+import os
+
+app_log = logging.getLogger("app")
+app_log.setLevel("INFO")
+prometheus = mllog.PrometheusHandler(int(os.environ["METRICS_PORT"]))
+prometheus.name = "metrics"
+file = mllog.TimestampedRotatingFileHandler(os.environ["LOG_FILE"])
+file.name = "file"
+app_log.addHandler(file)
+app_log.addHandler(prometheus)
+
+def app(environ, start_response):
+    app_log.info("done", extra={
+        "inference_latency": 0.25, "model_name": "bert",
+        "metrics": {"loss": float("nan")}})
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+"""
+ASKED = 60
+OF = '{handler="%s",outcome="%s"}'
+COUNTS = {
+    'inference_latency_seconds_count{model_name="bert"}': ASKED,
+    f"mllog_records_total{OF % ('metrics', 'written')}": ASKED,
+    f"mllog_records_total{OF % ('file', 'written')}": ASKED,
+    'mllog_records_total{handler="metrics",outcome="refused",'
+    'reason="not_finite"}': ASKED,
+}
+
+
+def _recycled(missing, folder, preload, env, seconds=60):
+    """
+    Counts on the page after 60 requests, to workers that take 9 to 12 each.
+    """
+    try:
+        import gunicorn
+    except ImportError:
+        missing("gunicorn", "pip install gunicorn")
+    port, metrics = free_ports(2)
+    (folder / "served.py").write_text(RECYCLED)
+    server = Running(
+        [
+            *(sys.executable, "-m", "gunicorn", "served:app"),
+            *("--workers", "3", "--bind", f"127.0.0.1:{port}"),
+            *("--max-requests", "9", "--max-requests-jitter", "3"),
+            *("--chdir", str(folder)),
+            *(["--preload"] if preload else []),
+        ],
+        lambda: _is_open(port),
+        folder / "gunicorn.log",
+        {
+            "METRICS_PORT": str(metrics),
+            "LOG_FILE": str(folder / "app.log"),
+            "PYTHONPATH": str(ROOT),
+            **env,
+        },
+    )
+    server.start(60)
+    try:
+        pids = set()
+        for _ in range(ASKED):
+            pids.add(_asked(port))
+        assert len(pids) > 4  # three cannot take so many
+        assert ASKED == len((folder / "app.log").read_text().splitlines())
+        return _settled(metrics, seconds)
+    finally:
+        server.stop()
+
+
+def _is_open(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _asked(port):
+    """
+    Who answered; a worker that ends may refuse what it has not read.
+    """
+    deadline = time.monotonic() + 60
+    while (found := _answer(port)) is None:
+        assert time.monotonic() < deadline
+    return found
+
+
+def _settled(metrics, seconds):
+    """
+    The counts as soon as they are what they should be, else at the end.
+    """
+    found = {}
+    deadline = time.monotonic() + seconds
+    while found != COUNTS and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            page = samples(fetch(metrics))
+            found = {name: page.get(name) for name in COUNTS}
+        time.sleep(0.2)
+    return found
+
+
+@pytest.mark.parametrize("preload", [False, True])
+def test_counts_of_recycled_workers_add_up_to_what_was_logged(
+    missing, tmp_path, preload
+):
+    """
+    Metrics and the accounting of all handlers are there when workers went.
+    """
+    env = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics")}
+
+    assert COUNTS == _recycled(missing, tmp_path, preload, env)
+
+
+def test_control_counts_of_recycled_workers_are_lost_without_the_folder(
+    missing, tmp_path
+):
+    """
+    A page of one process has nothing of those that went.
+    """
+    found = _recycled(missing, tmp_path, False, {}, seconds=8)
+
+    assert all((count or 0) < ASKED for count in found.values())
 
 
 def _answer(port):
