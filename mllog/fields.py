@@ -43,6 +43,9 @@ _BEHIND: Final = OWN_COUNT - 1
 #: Every attribute that logging sets by itself, on any Python that mllog runs on.
 RECORD_ATTRIBUTES: Final = frozenset(_OWN) | {"message", "asctime", "taskName"}
 
+# uvicorn's copy of the message, with ANSI codes in it.
+_NO_FIELDS: Final = RECORD_ATTRIBUTES | {"color_message"}
+
 #: The keys of our own JSON lines; a field of such a name gets an underscore.
 OUR_KEYS: Final = frozenset(
     {
@@ -96,7 +99,7 @@ def layout_of(own: Mapping[str, Any]) -> Layout:
     if layout is None:
         is_usual = attributes[:1] == (OWN_LAST,)
         candidates = attributes if is_usual else own
-        names = tuple(n for n in candidates if n not in RECORD_ATTRIBUTES)
+        names = tuple(n for n in candidates if n not in _NO_FIELDS)
         layout = Layout(names, not OUR_KEYS.isdisjoint(names))
         if is_usual and len(LAYOUTS) < _MOST_LAYOUTS:
             LAYOUTS[attributes] = layout

@@ -49,6 +49,15 @@ def test_fields_of_shuffled_record_are_found_by_name():
     assert fields.fields_of(other) == {"loss": 1}
 
 
+def test_fields_of_uvicorn_are_without_its_coloured_message():
+    """
+    The message once more, with ANSI codes, is no field.
+    """
+    given = {"color_message": "\x1b[36mStarted\x1b[0m", "loss": 1}
+
+    assert {"loss": 1} == fields.fields_of(logging.makeLogRecord(given))
+
+
 def test_extra_any_name_never_makes_logging_raise(logger):
     """
     Names of LogRecord get an underscore, and the call goes through.

@@ -221,6 +221,8 @@ def _drawn(error: BaseException) -> str:
     console = Console(
         file=io.StringIO(),
         force_terminal=True,
+        # in a notebook it would show it by itself, and once for each handler
+        force_jupyter=False,
         width=width,
         color_system="standard",
     )

@@ -103,6 +103,18 @@ def test_format_traceback_in_colour_is_drawn_by_rich():
     )
 
 
+def test_format_traceback_in_a_notebook_is_in_the_text(monkeypatch):
+    """
+    Where rich would show it in the cell by itself, the line still has it.
+    """
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    record = record_of(exc_info=hostile.failed_with(ValueError("x")))
+
+    text = mllog.RichFormatter(color=True).format(record)
+
+    assert "ValueError" in text
+
+
 @pytest.mark.parametrize(
     ("environ", "stream", "expected"),
     [

@@ -88,6 +88,8 @@ class Running:
         log: The file that stdout and stderr are appended to.
 
         environment: Variables beside those of this process.
+
+        folder: Where it runs; None is where this process does.
     """
 
     def __init__(
@@ -96,7 +98,9 @@ class Running:
         ready: Callable[[], bool],
         log: Path,
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> None:
+        self._folder = folder
         self._command = list(command)
         self._ready = ready
         self._log = log
@@ -128,6 +132,7 @@ class Running:
                 stdout=log,
                 stderr=log,
                 env=self._environment,
+                cwd=self._folder,
             )
         self._owner = os.getpid()
         try:

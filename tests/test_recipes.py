@@ -1,0 +1,70 @@
+"""
+The examples of frameworks, what ``mllog init`` writes, and the pages agree.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from servers.recipes import EXAMPLES, ROOT
+
+from mllog import frameworks
+
+RECIPES = [
+    name for name in frameworks.framework_names() if (EXAMPLES / name).is_dir()
+]
+FILE = re.compile(
+    r"^<!-- file: (\S+) -->\n\n?```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
+
+
+def files_of(page: Path) -> dict[str, str]:
+    """
+    The files that a page shows.
+    """
+    return dict(FILE.findall(page.read_text(encoding="utf-8")))
+
+
+def test_recipes_are_found():
+    """
+    The tests below have something to look at.
+    """
+    assert {"notebook", "script"} <= set(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_example_has_what_init_writes(name):
+    """
+    Each file of a framework's configuration is in its example, unchanged.
+    """
+    found = frameworks.framework(name)
+
+    for file in found.files:
+        assert found.content(file) == (EXAMPLES / name / file).read_bytes()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_page_shows_the_files_of_the_example(name):
+    """
+    A file that is in the example too is shown as it is there.
+    """
+    shown = files_of(ROOT / frameworks.framework(name).page)
+
+    for file, text in shown.items():
+        path = EXAMPLES / name / file
+        assert not path.is_file() or path.read_text() == text, file
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_page_and_readme_lead_to_each_other(name):
+    """
+    The page names the example, and the example's README the page.
+    """
+    page = ROOT / frameworks.framework(name).page
+
+    assert f"](../../examples/{name})" in page.read_text(encoding="utf-8")
+    readme = (EXAMPLES / name / "README.md").read_text(encoding="utf-8")
+    assert f"](../../docs/how-to/{page.name})" in readme
+    assert f"mllog init --for {name}" in readme
