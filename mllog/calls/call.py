@@ -124,16 +124,18 @@ def status_of(error: BaseException | None) -> int:
 
     200 without one, :data:`CANCELLED` for what is no ``Exception``
     (``CancelledError``, ``KeyboardInterrupt``), the ``status_code`` of an
-    exception that has one, as FastAPI's HTTPException does, and else 500.
+    exception that has one, as FastAPI's HTTPException does, or the
+    ``error_code``, as BentoML's have, and else 500.
     """
     if error is None:
         return 200
     if not isinstance(error, Exception):
         return CANCELLED
     try:
-        status = getattr(error, "status_code", None)
-        if isinstance(status, int) and 100 <= status <= 599:
-            return int(status)
+        for name in ("status_code", "error_code"):
+            status = getattr(error, name, None)
+            if isinstance(status, int) and 100 <= status <= 599:
+                return int(status)
     except Exception:  # a property may do anything
         pass
     return 500

@@ -65,8 +65,8 @@ class inference(Around):  # noqa: N801 - read as a verb
 
     "Inference complete" is logged with *level*, "Inference failed" as ERROR
     with the exception, or as WARNING for a status from 400 to 499.  The status
-    of an exception is its ``status_code`` if it has one, 499 for one that is
-    no ``Exception`` (cancelled, interrupted), and else 500.
+    of an exception is its ``status_code`` or ``error_code`` if it has one, 499
+    for one that is no ``Exception`` (cancelled, interrupted), and else 500.
 
     Guarantee:
         The function's exception goes on unchanged, and nothing that goes

@@ -14,9 +14,10 @@ from typing import Any, Final
 from .. import options
 from ..errors import ConfigError, shown
 from ..events import Event
-from ..fields import Kind, fields_of
+from ..fields import Kind, fields_of, message_of
 from ..metrics.metric import metrics_from
 from ..values import clean, convert
+from .json import JSONFormatter
 from .text import TextFormatter
 from .torchserve_metrics import Measures, frontend_name
 
@@ -36,6 +37,9 @@ _COMMAND = re.compile(
     r"^(?=(?:INFO > )?\[(?:METRICS|PID)\])|(?<=Torch worker started.)$",
     re.MULTILINE,
 )
+_LINE_ENDS: Final = {
+    ord(each): f"\\u{ord(each):04x}" for each in "\x85\u2028\u2029"
+}
 _LONGEST: Final = 200
 
 _UNKNOWN: Final = "unknown"
@@ -90,6 +94,10 @@ class TorchServeFormatter(TextFormatter):
         message: ``"without_metrics"``, or ``"always"``: whether a record with
             metrics is written as text, too.
 
+        text: ``"plain"``, or ``"json"``: whether text is a line of
+            :class:`mllog.JSONFormatter`, so that level, fields and a traceback
+            of many lines come through the frontend as one line.
+
         with_type: Whether lines say the kind, as TorchServe from 0.10 reads.
 
         prefix: What stands before a metric; the frontend wants ``[METRICS]``
@@ -116,6 +124,7 @@ class TorchServeFormatter(TextFormatter):
         request_id_field: str = "request_id",
         hostname: str | None = None,
         message: str = "without_metrics",
+        text: str = "plain",
         with_type: bool | str = True,
         prefix: str = "[METRICS]",
     ) -> None:
@@ -142,6 +151,8 @@ class TorchServeFormatter(TextFormatter):
             "message", message, ("without_metrics", "always")
         )
         self._always = said == "always"
+        is_json = options.choice("text", text, ("plain", "json")) == "json"
+        self._json = JSONFormatter() if is_json else None
         self._with_type = options.boolean("with_type", with_type)
         if not isinstance(prefix, str) or not prefix.isprintable():
             raise ConfigError(
@@ -190,10 +201,13 @@ class TorchServeFormatter(TextFormatter):
                 yield self._line(name, unit, kind, value, dimensions, end)
 
     def _text(self, record: logging.LogRecord) -> str:
+        is_theirs = _is_of_torchserve(record)
+        if self._json is not None and not (
+            is_theirs and _COMMAND.search(message_of(record))
+        ):
+            return _json_line(self._json.format(record))
         text = super().format(record)
-        if _is_of_torchserve(record):
-            return text
-        return _COMMAND.sub(" ", text)
+        return text if is_theirs else _COMMAND.sub(" ", text)
 
     def _line(
         self,
@@ -236,6 +250,15 @@ def _is_of_torchserve(record: logging.LogRecord) -> bool:
         or str(name).startswith("ts.")
         or (name == "root" and record.module == "model_service_worker")
     )
+
+
+def _json_line(line: str) -> str:
+    """
+    *line* as one line for Java, too, which ends one at more than a newline.
+    """
+    if line.isascii():
+        return line
+    return line.translate(_LINE_ENDS)
 
 
 def _value(value: Any) -> str:

@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 import uuid
+from http import HTTPStatus
 
 import hostile
 import pytest
@@ -55,6 +56,16 @@ class Refused(Exception):
     def __init__(self, status_code):
         super().__init__("no such model")
         self.status_code = status_code
+
+
+class Coded(Exception):
+    """
+    An exception with a status, as BentoML's and TorchServe's.
+    """
+
+    def __init__(self, error_code):
+        super().__init__("no such model")
+        self.error_code = error_code
 
 
 def line_of(function):
@@ -134,6 +145,8 @@ def test_inference_block_without_values_has_no_such_fields(logger, kept):
         (ValueError("odd"), 500, logging.ERROR),
         (Refused(404), 404, logging.WARNING),
         (Refused(503), 503, logging.ERROR),
+        (Coded(HTTPStatus.BAD_REQUEST), 400, logging.WARNING),
+        (Coded(16), 500, logging.ERROR),
         (Refused("404"), 500, logging.ERROR),
         (Refused(7), 500, logging.ERROR),
         (asyncio.CancelledError(), 499, logging.WARNING),

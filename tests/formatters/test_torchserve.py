@@ -335,6 +335,48 @@ def test_text_of_torchserve_itself_passes_as_it_is():
     assert PID.fullmatch(formatter_of().format(from_worker))
 
 
+def test_text_as_json_is_one_line_with_level_and_traceback():
+    """
+    What ends a line for Java does not end it, and nothing of it is lost.
+    """
+    message = "[METRICS]x\n[PID]1\u2028é\x85Torch worker started."
+    failed = record_of(message, a=1)
+    failed.exc_info = hostile.failed_with(ValueError("two\nlines"))
+    failed.levelno, failed.levelname = logging.ERROR, "ERROR"
+
+    (line,) = LINE_ENDS.split(formatter_of(text="json").format(failed))
+
+    assert parse(line) is None
+    said = json.loads(line)
+    assert ("ERROR", message, 1) == (said["level"], said["message"], said["a"])
+    assert said["exception"]["traceback"].endswith("ValueError: two\nlines")
+
+
+def test_text_as_json_leaves_alone_what_the_frontend_reads():
+    """
+    Metric lines stay, TorchServe's too; what else it says is JSON.
+    """
+    formatter = formatter_of(text="json", message="always")
+    theirs = "[METRICS]HandlerTime.ms:1|#Level:Model|#type:GAUGE|#hostname:h,1"
+    from_worker = record_of("[PID]4711", name="root")
+    from_worker.module = "model_service_worker"
+
+    text, metric = formatter.format(record_of(inference_latency=0.1)).split(
+        "\n"
+    )
+
+    assert 0.1 == json.loads(text)["inference_latency"]
+    assert "inference_latency" == parse(metric)["name"]
+    assert theirs == formatter.format(record_of(theirs, name="ts.metrics"))
+    assert PID.fullmatch(formatter.format(from_worker))
+    assert (
+        "failed"
+        == json.loads(
+            formatter.format(record_of("failed", name="ts.service"))
+        )["message"]
+    )
+
+
 @given(record=hostile.records())
 def test_line_of_a_hostile_record_is_a_metric_or_text(record):
     """
@@ -342,8 +384,13 @@ def test_line_of_a_hostile_record_is_a_metric_or_text(record):
     """
     before = hostile.state_of(record)
 
-    for message in ("always", "without_metrics"):
-        text = formatter_of(message=message, fields=True).format(record)
+    for message, form in (
+        ("always", "plain"),
+        ("without_metrics", "plain"),
+        ("always", "json"),
+    ):
+        formatter = formatter_of(message=message, text=form, fields=True)
+        text = formatter.format(record)
         for line in LINE_ENDS.split(text):
             parse(line)
             assert not STARTED.fullmatch(line)
@@ -440,6 +487,7 @@ def test_formatter_in_dictconfig_and_ini_works(tmp_path):
         ({"fixed_dimensions": 3}, "fixed_dimensions=3"),
         ({"metrics": [{"field": "x"}]}, "kind"),
         ({"message": "never"}, "without_metrics, always"),
+        ({"text": "xml"}, "plain, json"),
         ({"prefix": "a\n"}, "prefix="),
         ({"host": "h"}, "write hostname"),
     ],
