@@ -17,8 +17,10 @@ from .drift import (
     null_rate,
     population_stability,
 )
+from .kinds import sorted_out
 from .labels import OTHER, label_text
-from .references import Moments, Reference, sorted_out
+from .moments import Moments
+from .references import Reference
 
 __all__ = ["Comparison", "Window"]
 

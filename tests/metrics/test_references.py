@@ -11,13 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mllog.errors import ConfigError
+from mllog.metrics.kinds import sorted_out
+from mllog.metrics.moments import Moments
 from mllog.metrics.ranks import Ranks
-from mllog.metrics.references import (
-    Gathered,
-    Moments,
-    Reference,
-    sorted_out,
-)
+from mllog.metrics.references import Gathered, Reference
 
 FLOATS = st.floats(-1e150, 1e150)
 
