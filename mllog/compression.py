@@ -12,7 +12,14 @@ from typing import Any, BinaryIO, Final, NamedTuple, cast
 from . import options
 from .errors import ConfigError, require, shown
 
-__all__ = ["CODECS", "Codec", "codec_of", "decompressed", "zstd"]
+__all__ = [
+    "CODECS",
+    "Codec",
+    "codec_of",
+    "decompressed",
+    "is_compressed",
+    "zstd",
+]
 
 #: What :func:`codec_of` knows.
 CODECS: Final = ("gzip", "zstd", "none")
@@ -109,6 +116,13 @@ def zstd() -> Any:
     except ImportError:
         found = require("backports.zstd", "zstd")
     return found
+
+
+def is_compressed(start: bytes) -> bool:
+    """
+    Whether the bytes at the *start* of a file are those of gzip or zstd.
+    """
+    return start.startswith((_GZIP, _ZSTD))
 
 
 def decompressed(raw: BinaryIO) -> BinaryIO:

@@ -67,7 +67,7 @@ EDGE = "\x1e"
 
 # Runs in a process of its own, as __main__ of the page.
 RUNNER = f"""
-import json, os, subprocess, sys
+import json, os, shlex, subprocess, sys
 
 def edge():
     sys.stdout.flush()
@@ -87,7 +87,8 @@ def run(step):
         for line in text.splitlines():
             command = line.removeprefix("$ ")
             if command.startswith("mllog "):
-                call = [sys.executable, "-m", "mllog", *command.split()[1:]]
+                words = shlex.split(command)[1:]
+                call = [sys.executable, "-m", "mllog", *words]
                 code = subprocess.run(call).returncode
                 # 1: check found something; what it says is then shown
                 assert code == 0 or code == 1 and step["shown"], code

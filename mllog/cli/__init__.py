@@ -1,5 +1,5 @@
 """
-The command line: ``mllog presets``, ``init``, ``check``, ``spool`` and ``payloads``.
+The command line, one module for each command.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import MllogError
-from . import check, init, payloads, presets, spool
+from . import check, init, payloads, presets, spool, tail
 
 __all__ = ["main"]
 
-_COMMANDS = (presets, init, check, spool, payloads)
+_COMMANDS = (presets, init, check, tail, spool, payloads)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

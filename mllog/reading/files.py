@@ -14,10 +14,10 @@ from functools import partial
 from typing import BinaryIO, NamedTuple
 
 from ..errors import ConfigError
-from .names import LogName, log_name
+from .names import LogName, is_table, log_name
 from .sources import LogFile
 
-__all__ = ["Files"]
+__all__ = ["Files", "live_logs", "log_file", "rotated_from"]
 
 # So long after its last change a folder does not change while it is listed.
 _SETTLED_NS = 1_000_000_000
@@ -70,7 +70,7 @@ class Files:
                 yield from _in_folder(path, _slashed(path), skipped)
             else:
                 base = os.path.dirname(path)
-                yield _log_file(path, _slashed(base))
+                yield log_file(path, _slashed(base))
 
     def payload(
         self, root: str, ref: str, extension: str | None
@@ -92,6 +92,48 @@ class Files:
                 return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+
+def rotated_from(path: str) -> list[str]:
+    """
+    The files that were rotated from the live file *path*, oldest first.
+    """
+    folder, live = os.path.split(path)
+    try:
+        found = _listed_again(folder, live, None)
+    except OSError:
+        return []
+    return _oldest_first(found, but=path)
+
+
+def live_logs(path: str) -> list[str]:
+    """
+    The live files that a path means: itself, those below it, or of a glob.
+
+    A rotated file stands for itself.  Those of CSV are left out where there
+    are others: their rows are records that the others have in full.
+    """
+    if os.path.isdir(path):
+        found = [
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(path)
+            for name in names
+        ]
+        found = [_live(each) for each in found if log_name(_slashed(each))]
+    elif glob.has_magic(path) and not os.path.exists(path):
+        found = [
+            _live(each) for each in _matches(path) if not os.path.isdir(each)
+        ]
+    else:
+        return [path]
+    found = list(dict.fromkeys(sorted(found)))
+    return [each for each in found if not is_table(each)] or found
+
+
+def _live(path: str) -> str:
+    folder, base = os.path.split(path)
+    name = log_name(_slashed(path))
+    return os.path.join(folder, name.live if name else base)
 
 
 def _slashed(path: str) -> str:
@@ -126,7 +168,10 @@ def _order(path: str) -> tuple[str, str, tuple[int, str, int]]:
     )
 
 
-def _log_file(path: str, base: str) -> LogFile:
+def log_file(path: str, base: str) -> LogFile:
+    """
+    The file at *path*, which may be compressed before it is opened.
+    """
     return LogFile(_slashed(path), base, partial(_open, path))
 
 
@@ -210,11 +255,11 @@ def _group(
                 has_live = False
             found = again
         for rotated in _oldest_first(found, but=path):
-            yield _log_file(rotated, base)
+            yield log_file(rotated, base)
         if file:
             yield LogFile(_slashed(path), base, partial(_same, file))
         elif has_live:
-            yield _log_file(path, base)
+            yield log_file(path, base)
     finally:
         if file:
             file.close()
@@ -230,7 +275,10 @@ def _listed_again(
     found = {}
     # what is renamed while a folder is listed may be missing in the list
     for _ in range(_LISTINGS):
-        paths = (os.path.join(folder, name) for name in os.listdir(folder))
+        paths = (
+            os.path.join(folder, name)
+            for name in os.listdir(folder or os.curdir)
+        )
         found.update({each.path: each for each in _logs(paths)[live]})
     return [
         each

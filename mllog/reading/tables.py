@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from ..fields import FIELD_LABELS
 from .lines import Record
 
-__all__ = ["tables"]
+__all__ = ["Table", "tables"]
 
 # As Python and C write them: 007 and 1e5 may be names.
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,17}").fullmatch
@@ -41,15 +41,18 @@ def tables(
         skipped: Gets ``bad_csv``, and ``torn`` for a last row that mllog had
             not written to its end.
     """
-    table = _Table(skipped)
+    table = Table(skipped)
     for block in blocks:
         yield table.take(block)
     yield table.end()
 
 
-class _Table:
+class Table:
     """
     One file, of which some lines wait for the end of a quoted cell.
+
+    Args:
+        skipped: Gets ``bad_csv`` and ``torn``.
     """
 
     def __init__(self, skipped: Counter[str]) -> None:
