@@ -17,10 +17,12 @@ from typing import Any
 
 from .decoration import Around, Block, Opened
 from .fields import renamed
+from .spans import span_fields
 
 __all__ = ["bind", "bound", "copied", "timed", "unwrapped", "with_bound"]
 
 _EMPTY: Mapping[str, Any] = {}
+_OF_A_SPAN = ("trace_id", "span_id", "trace_flags")
 
 
 class _Block:
@@ -86,20 +88,38 @@ def bound() -> Mapping[str, Any]:
     return _EMPTY if here is None else here.current()
 
 
-def with_bound(record: logging.LogRecord) -> logging.LogRecord:
+def with_bound(
+    record: logging.LogRecord, *, spans: bool = True
+) -> logging.LogRecord:
     """
     *record* with the bound fields that it does not have itself.
 
+    The ids of OpenTelemetry's active span are among them, and win over bound
+    ones.  Where the record has a ``trace_id`` or ``span_id`` itself it gets
+    neither: ids of different spans would lead nowhere.
+
     The record is never changed: where something is added, it is to a copy.
+
+    Args:
+        record: What was logged.
+
+        spans: Whether the active span is looked at.
     """
     here = stack()
+    span = span_fields() if spans else None
+    own = record.__dict__
     if here is None:
-        return record
-    own, fields = record.__dict__, here.current()
+        if span is None or "trace_id" in own or "span_id" in own:
+            return record
+        return copied(record, span)
+    fields = here.current()
     missing = {key: fields[key] for key in fields if key not in own}
-    if not missing:
-        return record
-    return copied(record, missing)
+    if "trace_id" in own or "span_id" in own:
+        for key in _OF_A_SPAN:
+            missing.pop(key, None)
+    elif span is not None:
+        missing.update(span)
+    return copied(record, missing) if missing else record
 
 
 def copied(

@@ -20,6 +20,7 @@ from .errors import ConfigError, EventError
 from .filters import filters_from, passed
 from .forking import fork_safe_lock
 from .reports import Reports
+from .spans import MODULE, modules
 
 __all__ = ["Handling", "every_handler", "reason_of"]
 
@@ -130,7 +131,8 @@ class Handling(logging.Handler):
         A record that a filter returns is used on every Python; the stdlib
         does so from 3.12 on.
         """
-        if self.filters or stack() is not None:
+        # the last: OpenTelemetry is loaded, and a span may be active
+        if self.filters or stack() is not None or MODULE in modules:
             ready = self.prepared(record)
             if ready is None:
                 return False

@@ -199,6 +199,8 @@ def normal(text: str) -> str:
         (r"dt=\d{4}-\d\d-\d\d/hour=\d\d", "PARTITION"),
         (r"\d\d:\d\d:\d\d", "CLOCK"),
         (r"\b1\d{12}\b", "MILLISECONDS"),
+        (r'"[0-9a-f]{32}"', "TRACE"),
+        (r'"[0-9a-f]{16}"', "SPAN"),
         (r"\d+\.\d+(e-?\d+)?|\d+e-?\d+", "NUMBER"),
         (r'(?<=["\s])/[\w/.-]+(?=/)', "FOLDER"),
         (r"\b\d+ bytes\b", "SIZE"),

@@ -24,6 +24,7 @@ LAYERS = {
         "options",
         "payloads",
         "reports",
+        "spans",
         "timestamps",
         "values",
         "waiting",

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import sys
 
+from .. import options
 from ..context import with_bound
 
 __all__ = ["STDLIB_TAKES_RECORDS", "ContextFilter", "RecordFilter"]
@@ -55,13 +56,28 @@ class ContextFilter(RecordFilter):
     """
     Put the fields of ``mllog.bind`` on the record, for handlers of others.
 
-    Handlers of mllog do it by themselves.  Attach this one to a handler that
-    is not ours, or to a ``QueueHandler``: on the other side of a queue the
-    context of the caller is gone.
+    So are ``trace_id``, ``span_id`` and ``trace_flags`` of OpenTelemetry's
+    active span.  Handlers of mllog do it by themselves.  Attach this one to a
+    handler that is not ours, or to a ``QueueHandler``: on the other side of a
+    queue the context of the caller is gone.
+
+    Args:
+        name: As in ``logging.Filter``: only records of that logger and its
+            children are looked at.
+
+        spans: Whether the active span is looked at.
+
+    Raises:
+        ConfigError: *spans* is neither true nor false.
     """
+
+    @options.checked
+    def __init__(self, name: str = "", *, spans: bool | str = True) -> None:
+        super().__init__(name)
+        self._spans = options.boolean("spans", spans)
 
     def apply(self, record: logging.LogRecord) -> logging.LogRecord:
         """
         *record* with the bound fields that it does not have itself.
         """
-        return with_bound(record)
+        return with_bound(record, spans=self._spans)
