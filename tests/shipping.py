@@ -9,7 +9,7 @@ asks its ``sink`` what arrived.  Both lines and ids are the bare messages, so
     handler.sink.is_down = True
     ...
     handler.sink.is_down = False
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert handler.sink.received == [...]
     assert unaccounted(handler.stats()) == 0
 
@@ -330,7 +330,7 @@ def unaccounted(stats: DeliveryStats) -> int:
     )
 
 
-def drained(handler: Any, seconds: float = 10.0) -> bool:
+def drained(handler: Any, seconds: float = 30.0) -> bool:
     """
     Wait until nothing waits any more, on disk neither; gives whether it is so.
 
@@ -344,7 +344,7 @@ def drained(handler: Any, seconds: float = 10.0) -> bool:
     return wait_until(is_empty, seconds)
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> bool:
+def wait_until(condition: Callable[[], Any], seconds: float = 30.0) -> bool:
     """
     Wait until *condition* is true; gives whether it is.
     """

@@ -125,7 +125,7 @@ def test_preset_syslog_sends_to_the_address_of_the_environment(server):
     """
     mllog.configure("syslog", syslog_facility="local0")
     logging.getLogger("app").error("hello", extra={"loss": 0.5})
-    assert mllog.flush(10)
+    assert mllog.flush(30)
 
     message = server.recv(4096)
     assert message.startswith(b"<131>1 ")

@@ -217,7 +217,7 @@ def test_handler_of_a_sink_that_is_away_is_made_and_takes_records(
 
     assert 0 == opens_before
     assert is_tried
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert [b"x"] == handler.sink.received
 
 
@@ -435,7 +435,7 @@ def test_record_of_another_thread_is_not_suppressed_meanwhile(make, logger):
     handler.sink.on_send = log_elsewhere
     logger.info("x")
 
-    assert wait_until(lambda: len(handler.sink.received) == 2, 5)
+    assert wait_until(lambda: len(handler.sink.received) == 2, 30)
     assert [b"x", b"y"] == handler.sink.received
     assert 0 == handler.stats().suppressed
 
@@ -496,7 +496,7 @@ def test_record_after_close_goes_to_the_spool_of_one_that_has_it(
     heir = make(**options)
     logger.info("z")
 
-    assert wait_until(lambda: set(heir.sink.received) == {b"y", b"z"}, 5)
+    assert wait_until(lambda: set(heir.sink.received) == {b"y", b"z"}, 30)
     assert 0 == unaccounted(handler.stats())
 
 
@@ -591,7 +591,7 @@ def test_handler_of_a_dict_config_is_made_with_its_options(logger):
     logger.info("x")
     logger.debug("y")
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert [b"INFO x"] == handler.sink.received
     assert "MemoryHandler 'sink'" == handler.label()
 
@@ -669,7 +669,7 @@ def test_handler_of_a_file_config_is_made_with_its_options(logger, tmp_path):
     logger.info("x")
     logger.debug("y")
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert [b"INFO x"] == handler.sink.received
 
 

@@ -177,7 +177,7 @@ def test_flush_by_the_worker_itself_does_not_wait(make, logger):
     )
     logger.info("x")
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert not found[0][0]
     assert found[0][1] < 0.5
 
@@ -260,7 +260,7 @@ def test_close_with_a_spool_keeps_what_is_left_for_the_next_one(
     heir = make(**options)
     logger.info("heir")
 
-    assert heir.flush(5)
+    assert heir.flush(30)
     assert 10 == stats.spooled
     assert {} == stats.dropped
     assert 0 == unaccounted(stats)
@@ -312,7 +312,7 @@ def test_close_by_the_worker_itself_does_not_wait(make, logger):
     )
     logger.info("x")
 
-    assert wait_until(lambda: handler.sink.received, 5)
+    assert wait_until(lambda: handler.sink.received, 30)
     assert took[0] < 0.5
 
 
@@ -334,8 +334,8 @@ def test_close_under_the_lock_of_logging_leaves_the_rest_to_the_worker(
         time.sleep(0.05)
 
     assert took < 0.1
-    assert wait_until(lambda: len(handler.sink.received) == 100, 5)
-    assert wait_until(lambda: not handler._worker.is_running, 5)
+    assert wait_until(lambda: len(handler.sink.received) == 100, 30)
+    assert wait_until(lambda: not handler._worker.is_running, 30)
 
 
 def test_close_of_a_handler_that_nobody_holds_still_sends(logger):
@@ -351,8 +351,8 @@ def test_close_of_a_handler_that_nobody_holds_still_sends(logger):
     gc.collect()
 
     assert gone() is None
-    assert wait_until(lambda: sink.received == [b"x"], 5)
-    assert wait_until(lambda: sink.closes == 1, 5)
+    assert wait_until(lambda: sink.received == [b"x"], 30)
+    assert wait_until(lambda: sink.closes == 1, 30)
 
 
 def test_close_of_several_by_logging_takes_the_time_of_one(

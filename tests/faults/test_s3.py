@@ -262,7 +262,7 @@ def test_control_that_does_not_hear_retry_after_comes_too_early(
     server.script("slow_down_later")
     _log(logger, 5)
 
-    assert wait_until(server.early, 5)
+    assert wait_until(server.early, 30)
 
 
 def test_batch_that_is_asked_to_wait_waits(shipper, logger, server):
@@ -1303,7 +1303,7 @@ sys.stdin.readline()
 for number in range(400):
     logger.info("%s-%d", name, number)
     time.sleep(0.0005)
-assert handler.flush(20)
+assert handler.flush(30)
 """
 
 

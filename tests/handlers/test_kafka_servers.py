@@ -222,7 +222,7 @@ def test_topic_none_sends_nothing(kafka, make, logger):
     handler = make(kafka.bootstrap, "NONE")
     logger.info("x")
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert (0, 1) == (handler.stats().accepted, handler.stats().skipped)
 
 

@@ -271,7 +271,7 @@ def test_stored_object_has_its_type_and_key(bucket, moto, make, logs):  # noqa: 
     zipped = logs / f"{NAME.format(2)}.gz"
     zipped.write_bytes(gzip.compress(b"line\n"))
     archive(str(zipped))
-    assert archive.flush(20)
+    assert archive.flush(30)
 
     plain, compressed = moto.names(bucket)
     assert KEY.fullmatch(plain)
@@ -360,7 +360,7 @@ def test_file_whose_key_is_taken_by_other_content_is_stored_beside(
         folder.mkdir()
         archive = make(bucket, endpoint_url=moto.endpoint_url)
         archive(_rotated(folder, text=body.decode()))
-        assert archive.flush(20)
+        assert archive.flush(30)
 
     assert bodies == sorted(moto.objects(bucket).values())
 
@@ -385,7 +385,7 @@ def test_file_that_is_stored_already_is_not_stored_again(
         )
         assert [path] == archive.missed([path])
         archive(path)
-        assert archive.flush(20)
+        assert archive.flush(30)
         assert [] == archive.missed([path])
 
     assert 1 == len(moto.names(bucket))
@@ -408,7 +408,7 @@ def test_archive_without_create_only_replaces_no_other_file(
             bucket, endpoint_url=moto.endpoint_url, create_only=False
         )
         archive(_rotated(folder, text=text))
-        assert archive.flush(20)
+        assert archive.flush(30)
 
     assert [b"one\n", b"two\n"] == sorted(moto.objects(bucket).values())
 
@@ -607,7 +607,7 @@ def test_kill_at_any_point_stores_the_file_once(
     )
     handler._file._keeper.finish(10)
     wait_until(lambda: moto.names(bucket), 20)
-    assert archive.flush(20)
+    assert archive.flush(30)
     handler.close()
 
     assert [text] == list(moto.objects(bucket).values())
@@ -831,7 +831,7 @@ def test_archive_on_swift_stores_each_file_once(
             spool_dir=tmp_path / f"spool{number}",
         )
         archive(_rotated(folder, text=text))
-        assert archive.flush(20)
+        assert archive.flush(30)
 
     assert [b"one\n", b"two\n"] == sorted(swift.objects(bucket).values())
 

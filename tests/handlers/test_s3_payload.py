@@ -99,7 +99,7 @@ def test_payload_becomes_an_object_and_a_line_of_the_index(
         "Inference %s", "complete", extra={"image": payload, "label": 7}
     )
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     ref = payload.ref
     key = f"digits/payloads/{ref[:2]}/{ref}.png"
     assert payload.value == stored(server)[key]
@@ -136,7 +136,7 @@ def test_object_has_the_media_type_of_its_content(server, logger, make):
 
     logger.info("m", extra={"a": Payload(b"x", "audio/wav")})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     payload = next(e for e in server.attempts if "/payloads/" in e.key)
     assert payload.key.endswith(".wav")
     assert "audio/wav" == payload.headers["content-type"]
@@ -163,7 +163,7 @@ def test_value_is_stored_and_can_be_read(server, logger, make, name, wrapped):
 
     logger.info("m", extra={"input": Payload(value) if wrapped else value})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     about = only(index_of(server))["payloads"]["input"]
     assert about["key"].endswith(extension)
     assert content_of(value).name() == about["ref"]
@@ -188,7 +188,7 @@ def test_image_is_stored_as_a_file_of_its_pixels(server, logger, make):
 
     logger.info("m", extra={"image": picture})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     about = only(index_of(server))["payloads"]["image"]
     body = stored(server)[about["key"]]
     assert about["key"].endswith(".png")
@@ -218,7 +218,7 @@ def test_payloads_in_lists_and_dicts_have_names_of_their_own(
         },
     )
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     payloads = only(index_of(server))["payloads"]
     contents = {
         name: stored(server)[about["key"]] for name, about in payloads.items()
@@ -237,7 +237,7 @@ def test_payload_that_is_bound_is_stored(server, logger, make):
     with bind(request_id="r1", image=Payload(b"x")):
         logger.info("m")
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     line = only(index_of(server))
     assert "r1" == line["request_id"]
     assert ["image"] == list(line["payloads"])
@@ -253,7 +253,7 @@ def test_record_without_payloads_is_skipped(server, logger, make):
     logger.info("m", extra={"tokens": None})
     logger.info("m", extra={"tokens": [1]})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert 1 == len(index_of(server))
     assert (1, 2) == (handler.stats().accepted, handler.stats().skipped)
 
@@ -267,9 +267,9 @@ def test_payload_that_is_equal_is_stored_once(server, logger, make, together):
     for number in range(3):
         logger.info("m", extra={"image": Payload(b"same"), "number": number})
         if not together:
-            assert handler.flush(5)
+            assert handler.flush(30)
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert 1 == len(payload_keys(server))
     assert 3 == len(index_of(server))
     assert 0 == server.counts("overwritten")
@@ -300,7 +300,7 @@ def test_payload_has_the_ref_that_other_handlers_write(server, logger, make):
     ):
         logger.info("m", extra={"input": Payload(value)})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     written = [json.loads(each) for each in stream.getvalue().splitlines()]
     refs = [line["payloads"]["input"]["ref"] for line in index_of(server)]
     assert refs == [line["input"]["ref"] for line in written[::2]]
@@ -316,7 +316,7 @@ def test_ref_is_the_hash_of_kind_and_content(server, logger, make):
 
     logger.info("m", extra={"a": Payload(b"xyz"), "b": Payload(value)})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     payloads = only(index_of(server))["payloads"]
     assert hashlib.sha256(b"bytes|||xyz").hexdigest() == payloads["a"]["ref"]
     assert (
@@ -340,7 +340,7 @@ def test_value_that_changes_after_the_call_is_stored_as_it_was(
     tokens.append(3)
     buffer[:] = b"zz"
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     first, second = index_of(server)
     got = {
         name: stored(server)[about["key"]]
@@ -370,7 +370,7 @@ def test_record_and_values_are_left_as_they_were(server, logger, make):
     logger.addHandler(After())
     logger.info("m", extra={"tokens": tokens, "image": payload, "n": 1})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert seen[0]["tokens"] is tokens
     assert seen[0]["image"] is payload
     assert [1, 2] == tokens
@@ -399,7 +399,7 @@ def test_payload_that_is_sampled_out_is_in_the_index_alone(
             )
     logger.error("m", extra={"request_id": "r0", "body": Payload(b"error")})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     lines = index_of(server)
     assert 81 == len(lines)
     kept = {}
@@ -427,7 +427,7 @@ def test_payload_that_is_too_large_is_in_the_index_alone(server, logger, make):
         "m", extra={"large": Payload(b"x" * 11), "small": Payload(b"x" * 10)}
     )
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     payloads = only(index_of(server))["payloads"]
     assert ("too_large", 11) == (
         payloads["large"]["status"],
@@ -457,7 +457,7 @@ def test_payload_that_cannot_be_read_is_in_the_index_as_failed(
             },
         )
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     line = index_of(server)[0]
     assert "failed" == line["payloads"]["bad"]["status"]
     assert "stored" == line["payloads"]["good"]["status"]
@@ -493,7 +493,7 @@ def test_line_of_the_index_is_valid_whatever_the_fields(
 
     logger.info("m", extra={**fields, "image": Payload(b"x")})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     line = only(index_of(server))
     assert "stored" == line["payloads"]["image"]["status"]
     if fields.get("payloads") == 3:
@@ -514,7 +514,7 @@ def test_line_of_the_index_is_valid_whatever_the_name_of_a_payload(
 
     logger.info("m", extra={name: Payload(b"x")})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     line = orjson.loads(only(lines_in(server, "digits/index/")))
     assert "stored" == only(line["payloads"].values())["status"]
 
@@ -533,7 +533,7 @@ def test_line_of_the_index_has_exceptions_and_no_raw_values(
             "m", extra={"tokens": list(range(5000)), "image": Payload(b"x")}
         )
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     line = only(index_of(server))
     assert "ValueError" == line["exception"]["type"]
     assert "tokens" not in line
@@ -566,7 +566,7 @@ def test_line_of_the_index_is_there_after_its_payloads_only(
                     about = json.loads(each)["payloads"]["image"]
                     assert about["key"] in objects
     is_broken = False
-    assert wait_until(lambda: handler.flush(0.2), 10)
+    assert wait_until(lambda: handler.flush(0.2), 30)
     assert 20 == len(index_of(server)) == len(payload_keys(server))
 
 
@@ -583,7 +583,7 @@ def test_records_are_stored_once_through_faults(server, logger, make, fault):
         logger.info("m", extra={"image": Payload(b"%d" % number), "n": number})
     server.script("", fault, "", fault, "", "", "", fault, fault)
 
-    assert wait_until(lambda: handler.flush(0.3), 10)
+    assert wait_until(lambda: handler.flush(0.3), 30)
     assert list(range(8)) == [line["n"] for line in index_of(server)]
     assert 8 == len(payload_keys(server))
     assert 0 == server.counts("overwritten")
@@ -598,7 +598,7 @@ def test_index_is_compressed_and_payloads_are_not(server, logger, make):
 
     logger.info("m", extra={"text": Payload(b"a" * 1000)})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert b"a" * 1000 == stored(server)[only(payload_keys(server))]
     key = only(key for key in stored(server) if "/index/" in key)
     assert re.fullmatch(
@@ -617,7 +617,7 @@ def test_handler_without_a_prefix_has_its_folders_at_the_top(
 
     logger.info("m", extra={"image": Payload(b"x")})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     folders = {key.split("/")[0] for key in stored(server)}
     assert {"payloads", "index"} == folders
 
@@ -638,7 +638,7 @@ def test_content_type_of_a_hostile_request_is_no_header_and_no_key(
     ):
         logger.info("m", extra={"x": Payload(b"x", kind)})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     for key in payload_keys(server):
         assert re.fullmatch(
             r"digits/payloads/[0-9a-f]{2}/[0-9a-f]{64}\.[a-z0-9]{1,8}", key
@@ -673,7 +673,7 @@ def test_formatter_that_was_refused_changes_nothing(server, logger, make):
 
     logger.info("m", extra={"image": Payload(b"x")})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert 1 == len(index_of(server))
 
 
@@ -726,7 +726,7 @@ def test_formatter_of_dict_config_writes_the_index(server):
     logger.info("m", extra={"tokens": [1], "loss": float("nan")})
 
     (handler,) = logger.handlers
-    assert handler.flush(5)
+    assert handler.flush(30)
     line = only(index_of(server))
     assert "NaN" == line["loss"]
     assert "stored" == line["payloads"]["tokens"]["status"]
@@ -740,7 +740,7 @@ def test_formatter_options_change_the_index(server, logger, make):
 
     logger.info("m", extra={"image": Payload(b"x"), "loss": float("nan")})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert "NaN" == only(index_of(server))["loss"]
 
 
@@ -756,7 +756,7 @@ def test_formatter_with_a_class_in_its_options_changes_the_index(
 
     logger.info("m", extra={"image": Payload(b"x"), "loss": float("nan")})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert "NaN" == only(index_of(server))["loss"]
 
 
@@ -788,7 +788,7 @@ def test_formatter_with_another_layout_writes_json_lines(
 
     logger.info("m", extra={"image": Payload(b"x")})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     line = only(documents(server, "digits/index/"))
     assert "stored" == line["payloads"]["image"]["status"]
 
@@ -812,7 +812,7 @@ def test_record_that_cannot_be_formatted_is_counted(
     logger.info("%s", "bad", extra={"image": Payload(b"2")})
     logger.info("better", extra={"image": Payload(b"3")})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert ["good", "better"] == [l["message"] for l in index_of(server)]
     assert {"format_error": 1} == handler.stats().dropped
     assert "ValueError: broken" in capsys.readouterr().err
@@ -835,7 +835,7 @@ def test_payload_of_a_record_that_was_lost_is_not_counted_as_stored(
         handler.setFormatter(Failing())
     logger.info("m", extra={"image": Payload(b"x" * 2000)})
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert {why: 1} == handler.stats().dropped
     assert not handler.stats().payloads.get("stored")
 
@@ -852,7 +852,7 @@ def test_payloads_that_would_not_fit_into_a_record_of_64_kib_are_stored(
         "m", extra={f"p{n}": Payload(bytes([n]) * 300_000) for n in range(8)}
     )
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert 8 == len(payload_keys(server))
     assert 8 == len(only(index_of(server))["payloads"])
 
@@ -913,7 +913,7 @@ def test_payloads_of_many_threads_are_all_stored(server, logger, make):
     for thread in threads:
         thread.join(30)
 
-    assert handler.flush(20)
+    assert handler.flush(30)
     found = index_of(server)
     assert 160 == len(found)
     for line in found:
@@ -934,7 +934,7 @@ def test_forked_child_stores_and_counts_its_own_payloads(server, logger, make):
     """
     handler = make()
     logger.info("parent", extra={"image": Payload(b"1")})
-    assert handler.flush(5)
+    assert handler.flush(30)
     child = os.fork()
     if not child:
         code = 1

@@ -234,7 +234,7 @@ def test_syslog_reconnects_by_itself(server, logger, marker):
     for number in range(100):
         logger.info("%s after %d.", marker, number)
 
-    assert handler.flush(10)
+    assert handler.flush(30)
     found = server.records(f"{marker} after 99.")
     texts = {each["message"] for each in server.records(marker, 200)}
     wanted = {
@@ -309,7 +309,7 @@ def test_syslog_makes_its_socket_anew_when_dev_log_is_made_anew(
     server.restart()
     logger.info("%s after", marker)
 
-    assert handler.flush(10)
+    assert handler.flush(30)
     texts = [each["message"] for each in server.records(marker, 2)]
     assert texts == [f"{marker} before", f"{marker} after"]
 

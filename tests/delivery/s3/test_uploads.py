@@ -150,7 +150,7 @@ def test_uploads_log_nothing_to_shippers(logger):
     run_all([lambda: logger.info("from boto3")] * 8, 4)
     logger.info("from the application")
 
-    assert handler.flush(5)
+    assert handler.flush(30)
     assert [b"from the application"] == handler.sink.received
     assert 8 == handler.stats().suppressed
     assert isinstance(logger, logging.Logger)
