@@ -26,7 +26,7 @@ from servers.running import Running
 ROOT = Path(__file__).resolve().parents[2]
 
 #: What a service is sent: petal lengths that it knows, refuses, or breaks at.
-GOOD, REFUSED, BROKEN = [1.4, 4.7, 6.0], [], [-1]
+GOOD, REFUSED, BROKEN = [1.4, 4.7, 6.0], [], [-1.0]
 
 
 class Sent(NamedTuple):
@@ -290,10 +290,10 @@ def _check(record: dict[str, Any], sent: Sent, refused: str) -> None:
         assert (record["level"], record["status_code"]) == ("ERROR", 500)
         exception = record["exception"]
         assert exception["type"] == "ValueError"
-        assert exception["message"] == "the model broke\nat [-1]"
+        assert exception["message"] == "the model broke\nat [-1.0]"
         lines = exception["traceback"].splitlines()
         assert lines[0] == "Traceback (most recent call last):"
-        assert lines[-2:] == ["ValueError: the model broke", "at [-1]"]
+        assert lines[-2:] == ["ValueError: the model broke", "at [-1.0]"]
 
 
 def workers_of(service: Service, command: str) -> list[int]:

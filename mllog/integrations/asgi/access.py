@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from ...calls.places import Place, place_of
 from ..access import Access, AccessLog, Request, length_of
+from .lifespan import flushing
 from .messages import (
     UNSEEN,
     Application,
@@ -61,8 +62,9 @@ class AccessMiddleware:
     Guarantee:
         Each request gives exactly one record, also where apps are wrapped
         twice.  Messages are passed on unchanged but for the header, at once,
-        and nothing that goes wrong in logging reaches the app.  Lifespan
-        events and excluded paths reach it untouched.
+        and nothing that goes wrong in logging reaches the app.  Excluded
+        paths reach it untouched.  When the app has shut down, what was logged
+        is sent before the server may go, for at most 5 seconds.
 
     Limit:
         That a client left is known where the app or the server notices.
@@ -131,6 +133,9 @@ class AccessMiddleware:
         """
         Serve one connection.
         """
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, flushing(send))
+            return
         kind = _KINDS.get(scope["type"])
         if (
             kind is None

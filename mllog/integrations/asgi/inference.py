@@ -15,6 +15,7 @@ from ...calls.places import Place, place_of
 from ..body import Body
 from ..paths import Paths
 from ..request_ids import header_name, known_id
+from .lifespan import flushing
 from .messages import (
     UNSEEN,
     Application,
@@ -60,8 +61,9 @@ class InferenceMiddleware:
     Guarantee:
         Bodies are passed on unchanged and at once, chunk by chunk.  The app's
         exceptions go on unchanged, and nothing that goes wrong in logging
-        reaches it.  Other routes, websockets and lifespan events cost a
-        comparison.
+        reaches it.  Other routes and websockets cost a comparison.  When the
+        app has shut down, what was logged is sent before the server may go,
+        for at most 5 seconds.
 
     Limit:
         A body longer than *max_body_bytes*, or one that was not read or sent
@@ -126,6 +128,9 @@ class InferenceMiddleware:
         """
         Serve one connection.
         """
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, flushing(send))
+            return
         if (
             scope["type"] != "http"
             or scope["method"] not in self._methods

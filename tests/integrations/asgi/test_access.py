@@ -267,7 +267,7 @@ def test_access_path_cannot_forge_a_line(logger, kept):
     assert len(record.path) < 2100
 
 
-def test_access_excluded_paths_and_lifespan_are_untouched(logger, kept):
+def test_access_excluded_paths_are_untouched(logger, kept):
     """
     What is not logged reaches the app with the server's receive and send.
     """
@@ -287,7 +287,6 @@ def test_access_excluded_paths_and_lifespan_are_untouched(logger, kept):
         scope_of(path="/v1/healthz", root_path="/v1"),
         scope_of(path="/static/a.css"),
         {"type": "websocket", "path": "/healthz"},
-        {"type": "lifespan"},
     ]
     middleware = AccessMiddleware(
         app,

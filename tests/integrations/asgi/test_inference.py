@@ -137,7 +137,6 @@ def test_middleware_messages_are_not_changed(logger, kept):
         scope_of(path="/other"),
         scope_of(path="/predict/"),
         scope_of(method="GET"),
-        {"type": "lifespan"},
         {"type": "websocket", "path": "/predict"},
     ],
     ids=str,
