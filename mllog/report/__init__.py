@@ -1,0 +1,76 @@
+"""
+Questions asked of the logs (extra ``[report]``).
+
+::
+
+    from mllog.report import latency, open_logs, report
+
+    with open_logs("logs", by=["model_version"]) as logs:
+        for each in latency(logs, "inference_latency", ["model_version"]):
+            print(each.group, each.p95_seconds)
+        everything = report(logs).plain()
+
+Answers are frozen dataclasses of :mod:`mllog.report.answers`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .answers import Report as Report
+    from .asking import report as report
+    from .comparing import compare as compare
+    from .curves import curves as curves
+    from .drift import drift as drift
+    from .latency import distribution as distribution
+    from .latency import latency as latency
+    from .latency import latency_over_time as latency_over_time
+    from .logs import Logs as Logs
+    from .logs import open_logs as open_logs
+    from .losses import losses as losses
+    from .losses import summaries as summaries
+    from .segments import error_segments as error_segments
+    from .segments import slow_segments as slow_segments
+    from .sides import sides_of as sides_of
+    from .slowest import slowest as slowest
+    from .stores import Settings as Settings
+    from .volume import counts as counts
+    from .volume import error_messages as error_messages
+    from .volume import volume as volume
+
+_HOMES = {
+    "Logs": "logs",
+    "Report": "answers",
+    "Settings": "stores",
+    "compare": "comparing",
+    "counts": "volume",
+    "curves": "curves",
+    "distribution": "latency",
+    "drift": "drift",
+    "error_messages": "volume",
+    "error_segments": "segments",
+    "latency": "latency",
+    "latency_over_time": "latency",
+    "losses": "losses",
+    "open_logs": "logs",
+    "report": "asking",
+    "sides_of": "sides",
+    "slow_segments": "segments",
+    "slowest": "slowest",
+    "summaries": "losses",
+    "volume": "volume",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 - the keys are names
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        found = getattr(
+            importlib.import_module(f".{_HOMES[name]}", __name__), name
+        )
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,166 @@
+"""
+All questions at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+from ..timestamps import utc
+from .answers import Comparison, Report
+from .comparing import compare
+from .curves import curves
+from .drift import drift, drift_halves
+from .latency import distribution, latency, latency_over_time
+from .logs import Logs
+from .losses import losses, summaries
+from .segments import error_segments, slow_segments
+from .slowest import slowest
+from .volume import counts, error_messages, volume
+
+__all__ = ["report"]
+
+T = TypeVar("T")
+
+_FEWEST_FOR_DRIFT: Final = 200
+_MOST_OVER_TIME: Final = 6
+
+
+def report(
+    logs: Logs,
+    *,
+    title: str = "",
+    by: Sequence[str] = (),
+    field: str | None = None,
+    run: str | None = None,
+    reference: Logs | None = None,
+    reference_name: str = "",
+    sides: tuple[Logs, Logs] | None = None,
+    side_names: tuple[str, str] = ("A", "B"),
+    spools: Iterable[Any] = (),
+    most_slow: int = 10,
+    progress: Callable[[str], object] | None = None,
+) -> Report:
+    """
+    Ask *logs* everything.
+
+    Args:
+        logs: The logs.
+
+        title: What they are, in words.
+
+        by: Fields to group latencies by; none is model_name, model_version
+            and variant, as far as records have them.
+
+        field: The latency; None is ``inference_latency``, or the first known
+            one that records have.
+
+        run: The field that tells training runs apart.
+
+        reference: What drift is measured against; None is the first half of
+            the time.
+
+        reference_name: What the reference is, in words.
+
+        sides: A and B of a comparison.
+
+        side_names: What they are called.
+
+        spools: Folders that may have a spool.
+
+        most_slow: How many slow requests.
+
+        progress: Told what is asked.
+    """
+    timings: dict[str, float] = {}
+
+    def asked(name: str, question: Callable[[], T]) -> T:
+        if progress is not None:
+            progress(name)
+        begun = time.monotonic()
+        found = question()
+        timings[name] = time.monotonic() - begun
+        return found
+
+    reading = asked("reading", lambda: logs.reading)
+    field = field or asked("fields", lambda: logs.latency_field)
+    by = tuple(by) or asked("labels", lambda: logs.labels)
+    has = field is not None and reading.chosen > 0
+    name = field or ""
+    over_time_by = by if len(by) == 1 else ()
+    found: dict[str, Any] = {
+        "volume": asked("volume", lambda: volume(logs)),
+        "levels": asked("levels", lambda: counts(logs, "level")),
+        "loggers": asked("loggers", lambda: counts(logs, "logger")),
+        "error_messages": asked("errors", lambda: error_messages(logs)),
+        "curves": asked("curves", lambda: curves(logs, run)),
+        "summaries": asked("summaries", lambda: summaries(logs)),
+        "losses": asked("losses", lambda: losses(logs, spools)),
+        "error_segments": asked("segments", lambda: error_segments(logs)),
+        "slow_segments": None,
+        **dict.fromkeys(
+            ("latency", "latency_by", "latency_over_time", "distribution"), ()
+        ),
+        "slowest": (),
+    }
+    if has:
+        found |= {
+            "latency": asked("latency", lambda: latency(logs, name)),
+            "latency_by": asked("groups", lambda: latency(logs, name, by))
+            if by
+            else (),
+            "latency_over_time": asked(
+                "latency over time",
+                lambda: latency_over_time(logs, name, over_time_by),
+            ),
+            "distribution": asked(
+                "distribution", lambda: distribution(logs, name, over_time_by)
+            ),
+            "slowest": asked(
+                "slowest", lambda: slowest(logs, name, most_slow)
+            ),
+            "slow_segments": asked(
+                "slow segments", lambda: slow_segments(logs, name)
+            ),
+        }
+    drifts, against = asked(
+        "drift", lambda: _drift(logs, reference, reference_name)
+    )
+    compared: Comparison | None = None
+    if sides is not None:
+        compared = asked(
+            "comparison",
+            lambda: compare(*sides, field, names=side_names),
+        )
+    return Report(
+        title,
+        tuple(by),
+        field,
+        reading,
+        drift=drifts,
+        drift_reference=against,
+        comparison=compared,
+        timings_seconds=timings,
+        **found,
+    )
+
+
+def _drift(
+    logs: Logs, reference: Logs | None, name: str
+) -> tuple[tuple[Any, ...], str]:
+    """
+    The drift, and what it is measured against, in words.
+    """
+    if reference is not None:
+        return drift(logs, reference), name
+    since, until = logs.reading.since, logs.reading.until
+    timed = logs.reading.chosen - logs.reading.untimed
+    if since is None or until is None or since == until:
+        return (), ""
+    if timed < _FEWEST_FOR_DRIFT:
+        return (), ""
+    window, before = drift_halves(logs)
+    middle = utc((since + until) / 2)
+    return drift(window, before), f"the first half, before {middle}"

@@ -1,0 +1,153 @@
+"""
+The files that a report is made from, wherever they are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+from ..errors import ConfigError
+from ..reading.names import is_table
+from ..reading.records import sources_of
+from ..reading.sources import LogFile, Source
+from ..s3 import Access
+
+__all__ = ["Input", "inputs_of"]
+
+Kind = Literal["lines", "table", "parquet"]
+Packing = Literal["", "gzip", "zstd", "unknown"]
+
+_MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_SUFFIXES: Final = {"gzip": ".gz", "zstd": ".zst", "": ""}
+_PARQUET: Final = ".parquet"
+
+
+class Input(NamedTuple):
+    """
+    A file or object.
+
+    Args:
+        name: Its path or key.
+
+        source: Which of the paths that were asked for it belongs to.
+
+        kind: JSON lines, CSV or Parquet.
+
+        path: Where it is on this machine; ``""`` for an object.
+
+        packing: How it is compressed, by its first bytes; ``unknown`` where
+            its name says something else.
+
+        bytes: Its size as it is stored; 0 of an object.
+
+        file: Opens it.
+    """
+
+    name: str
+    source: int
+    kind: Kind
+    path: str
+    packing: Packing
+    bytes: int
+    file: LogFile
+
+    @property
+    def is_plain(self) -> bool:
+        """
+        Whether an engine can read it from its path as it is.
+        """
+        return bool(self.path) and self.packing != "unknown"
+
+
+def inputs_of(
+    paths: Sequence[Any], access: Access, skipped: Counter[str]
+) -> list[Input]:
+    """
+    The files below *paths*, each in the order of time where names tell it.
+
+    Args:
+        paths: Files, folders, globs and ``s3://bucket/prefix``.
+
+        access: How to reach the server.
+
+        skipped: Gets ``unreadable`` for folders that cannot be listed.
+
+    Raises:
+        ConfigError: One does not exist or cannot be reached, or there is no
+            log below any of them.
+    """
+    found = [
+        each
+        for number, path in enumerate(paths)
+        for each in _below(path, number, access, skipped)
+    ]
+    if not found:
+        raise ConfigError(
+            f"there is no log in {', '.join(map(str, paths))}",
+            expected="files named *.jsonl, *.json, *.log, *.csv or *.parquet,"
+            " or one of them rotated or compressed",
+            fix="name the file itself, or a glob",
+        )
+    return found
+
+
+def _below(
+    path: Any, number: int, access: Access, skipped: Counter[str]
+) -> Iterator[Input]:
+    (source,) = sources_of(path, access)
+    seen = set()
+    for file in source.files(skipped):
+        seen.add(file.name)
+        yield _input(file, number, source)
+    text = os.fsdecode(path)
+    if os.path.isdir(text):
+        for name in _parquet_in(text):
+            if name not in seen:
+                yield _input(_opened(name), number, source)
+
+
+def _input(file: LogFile, number: int, source: Source) -> Input:
+    name = file.name
+    if source.is_remote:
+        kind: Kind = "table" if is_table(name) else "lines"
+        return Input(name, number, kind, "", "unknown", 0, file)
+    packing, size = _looked_at(name)
+    if name.lower().endswith(_PARQUET):
+        return Input(name, number, "parquet", name, "", size, file)
+    kind = "table" if is_table(name) else "lines"
+    return Input(name, number, kind, name, packing, size, file)
+
+
+def _looked_at(path: str) -> tuple[Packing, int]:
+    """
+    How a file is compressed, and its size.
+    """
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(4)
+            size = os.fstat(stream.fileno()).st_size
+    except OSError:
+        return "unknown", 0
+    packing: Any = next(
+        (kind for magic, kind in _MAGIC.items() if start.startswith(magic)), ""
+    )
+    is_named = path.lower().endswith(_SUFFIXES[packing] or path.lower())
+    is_misnamed = not packing and path.lower().endswith((".gz", ".zst"))
+    return ("unknown" if is_misnamed or not is_named else packing), size
+
+
+def _parquet_in(folder: str) -> Iterable[str]:
+    for base, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            each for each in folders if not each.startswith((".", "_"))
+        )
+        for each in sorted(files):
+            if each.lower().endswith(_PARQUET) and each[0] not in "._":
+                yield os.path.join(base, each).replace(os.sep, "/")
+
+
+def _opened(path: str) -> LogFile:
+    return LogFile(path, "", lambda: open(path, "rb", buffering=0))
