@@ -172,3 +172,22 @@ def logger(request: pytest.FixtureRequest) -> Iterator[logging.Logger]:
     fresh.propagate = False
     yield fresh
     _close_all(fresh, keep=[])
+
+
+@pytest.fixture
+def attach(
+    logger: logging.Logger,
+) -> Iterator[Callable[[logging.Handler], logging.Handler]]:
+    """
+    Put a handler on the test's logger, and close it at the end.
+    """
+    made: list[logging.Handler] = []
+
+    def attach(handler: logging.Handler) -> logging.Handler:
+        logger.addHandler(handler)
+        made.append(handler)
+        return handler
+
+    yield attach
+    for handler in made:
+        handler.close()

@@ -11,22 +11,10 @@ import threading
 import time
 
 import pytest
+from keeping import Kept
 
 import mllog
 from mllog.context import bound, with_bound
-
-
-class Kept(logging.Handler):
-    """
-    A foreign handler that keeps its records.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from http import HTTPStatus
 
 import hostile
 import pytest
+from keeping import Kept
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,19 +27,6 @@ from mllog.calls.call import status_of
 from mllog.context import bound
 from mllog.errors import ConfigError
 from mllog.calls.inference import inference
-
-
-class Kept(logging.Handler):
-    """
-    A foreign handler that keeps its records.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from keeping import Kept, said_to, wait_for
 
 import mllog
 from mllog.errors import ConfigError
@@ -21,60 +22,25 @@ from mllog.errors import ConfigError
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
 
-class Kept(logging.Handler):
-    """
-    Keeps what it is given.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record)
-
-
 @pytest.fixture
 def said():
     """
     The records of mllog.drift.
     """
-    kept = Kept()
-    own = logging.getLogger("mllog.drift")
-    own.addHandler(kept)
-    own.setLevel(logging.DEBUG)
-    own.propagate = False
-    return kept.records
+    return said_to("mllog.drift", logging.DEBUG)
 
 
 @pytest.fixture(name="make")
-def _make(logger):
-    made = []
-
+def _make(attach):
     def make(*args, **options):
-        handler = mllog.DriftHandler(*args, **options)
-        logger.addHandler(handler)
-        made.append(handler)
-        return handler
+        return attach(mllog.DriftHandler(*args, **options))
 
-    yield make
-    for handler in made:
-        handler.close()
+    return make
 
 
 @pytest.fixture
 def rng():
     return np.random.default_rng(6)
-
-
-def wait_for(condition, seconds=30):
-    """
-    Wait until *condition* holds.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.005)
 
 
 def log(logger, field, values, **more):

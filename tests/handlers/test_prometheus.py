@@ -32,18 +32,11 @@ FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
 
 @pytest.fixture(name="make")
-def _make(logger):
-    made = []
-
+def _make(attach):
     def make(port=0, **options):
-        handler = mllog.PrometheusHandler(port, **options)
-        logger.addHandler(handler)
-        made.append(handler)
-        return handler
+        return attach(mllog.PrometheusHandler(port, **options))
 
-    yield make
-    for handler in made:
-        handler.close()
+    return make
 
 
 def _own(found):

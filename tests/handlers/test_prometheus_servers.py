@@ -35,18 +35,11 @@ DASHBOARD = ROOT / "presets" / "grafana" / "mllog.json"
 
 
 @pytest.fixture(name="make")
-def _make(logger):
-    made = []
-
+def _make(attach):
     def make(port=0, **options):
-        handler = mllog.PrometheusHandler(port, **options)
-        logger.addHandler(handler)
-        made.append(handler)
-        return handler
+        return attach(mllog.PrometheusHandler(port, **options))
 
-    yield make
-    for handler in made:
-        handler.close()
+    return make
 
 
 def test_server_sees_all_four_kinds(prometheus, make, logger):

@@ -6,7 +6,6 @@ import json
 import logging
 import logging.config
 import math
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import time
 
 import numpy as np
 import pytest
+from keeping import Kept, said_to, wait_for
 
 import mllog
 from mllog.errors import ConfigError
@@ -23,55 +23,20 @@ from mllog.metrics import intervals
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
 
-class Kept(logging.Handler):
-    """
-    Keeps what it is given.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record)
-
-
 @pytest.fixture
 def said():
     """
     The records of mllog.summary.
     """
-    kept = Kept()
-    own = logging.getLogger("mllog.summary")
-    own.addHandler(kept)
-    own.setLevel(logging.INFO)
-    own.propagate = False
-    return kept.records
+    return said_to("mllog.summary", logging.INFO)
 
 
 @pytest.fixture(name="make")
-def _make(logger):
-    made = []
-
+def _make(attach):
     def make(interval_seconds=3600, **options):
-        handler = mllog.SummaryHandler(interval_seconds, **options)
-        logger.addHandler(handler)
-        made.append(handler)
-        return handler
+        return attach(mllog.SummaryHandler(interval_seconds, **options))
 
-    yield make
-    for handler in made:
-        handler.close()
-
-
-def wait_for(condition, seconds=30):
-    """
-    Wait until *condition* holds.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.005)
+    return make
 
 
 def run(code, *arguments):
@@ -477,28 +442,30 @@ def test_level_of_its_logger_holds(make, logger, said):
 # --- ends ---
 
 
-def configure(path, interval=3600):
+def configuration(path, interval=3600):
     """
-    A configuration with the handler and a JSON file.
+    The handler and a JSON file.
     """
-    logging.config.dictConfig(
-        {
-            "version": 1,  # and loggers are disabled, as is usual
-            "formatters": {"json": {"()": "mllog.JSONFormatter"}},
-            "handlers": {
-                "a_summary": {
-                    "class": "mllog.SummaryHandler",
-                    "interval_seconds": interval,
-                },
-                "file": {
-                    "class": "mllog.TimestampedRotatingFileHandler",
-                    "filename": str(path),
-                    "formatter": "json",
-                },
+    return {
+        "version": 1,  # and loggers are disabled, as is usual
+        "formatters": {"json": {"()": "mllog.JSONFormatter"}},
+        "handlers": {
+            "a_summary": {
+                "class": "mllog.SummaryHandler",
+                "interval_seconds": interval,
             },
-            "root": {"level": "INFO", "handlers": ["a_summary", "file"]},
-        }
-    )
+            "file": {
+                "class": "mllog.TimestampedRotatingFileHandler",
+                "filename": str(path),
+                "formatter": "json",
+            },
+        },
+        "root": {"level": "INFO", "handlers": ["a_summary", "file"]},
+    }
+
+
+def configure(path, interval=3600):
+    logging.config.dictConfig(configuration(path, interval))
 
 
 def summaries(path):
@@ -579,10 +546,24 @@ def test_forked_child_begins_with_nothing_and_says_its_own(tmp_path):
     assert 2 == len({line["pid"] for line in summaries(path)})
 
 
-def _in_child(path, start):
+MULTIPROCESSING = """
+import json, logging.config, multiprocessing, sys
+
+def work(config, start):
     if start != "fork":
-        configure(path)
+        logging.config.dictConfig(config)
     logging.info("x", extra={"loss": 5.0})
+
+if __name__ == "__main__":
+    start, config = sys.argv[1], json.loads(sys.argv[2])
+    logging.config.dictConfig(config)
+    child = multiprocessing.get_context(start).Process(
+        target=work, args=(config, start)
+    )
+    child.start()
+    child.join(50)
+    sys.exit(child.exitcode)
+"""
 
 
 @FORKS
@@ -591,15 +572,18 @@ def test_child_of_multiprocessing_says_its_last_summary(tmp_path, start):
     """
     Though such a child skips atexit, its summary is in the file.
     """
-    path = tmp_path / "a.jsonl"
-    configure(path)
-    process = multiprocessing.get_context(start).Process(
-        target=_in_child, args=(path, start)
-    )
-    process.start()
-    process.join(60)
+    path, script = tmp_path / "a.jsonl", tmp_path / "app.py"
+    # a child that is spawned imports the script of its parent by its path
+    script.write_text(MULTIPROCESSING)
 
-    assert 0 == process.exitcode
+    done = subprocess.run(
+        [sys.executable, script, start, json.dumps(configuration(path))],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=55,
+    )
+
+    assert 0 == done.returncode, done.stderr
     assert [5.0] == [line["last"] for line in summaries(path)]
 
 

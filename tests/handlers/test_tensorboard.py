@@ -27,18 +27,13 @@ FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
 
 @pytest.fixture(name="make")
-def _make(logger, tmp_path):
-    made = []
-
+def _make(attach, tmp_path):
     def make(run="", **options):
-        handler = mllog.TensorBoardHandler(tmp_path / "runs", run, **options)
-        logger.addHandler(handler)
-        made.append(handler)
-        return handler
+        return attach(
+            mllog.TensorBoardHandler(tmp_path / "runs", run, **options)
+        )
 
-    yield make
-    for handler in made:
-        handler.close()
+    return make
 
 
 # --- scalars ---

@@ -19,18 +19,13 @@ pytestmark = [pytest.mark.metricservers, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(name="make")
-def _make(logger, tmp_path):
-    made = []
-
+def _make(attach, tmp_path):
     def make(run="", **options):
-        handler = mllog.TensorBoardHandler(tmp_path / "runs", run, **options)
-        logger.addHandler(handler)
-        made.append(handler)
-        return handler
+        return attach(
+            mllog.TensorBoardHandler(tmp_path / "runs", run, **options)
+        )
 
-    yield make
-    for handler in made:
-        handler.close()
+    return make
 
 
 def _points(tensorboard, run, tag, count):

@@ -6,16 +6,10 @@ import threading
 import time
 
 import pytest
+from keeping import wait_for
 
 from mllog.metrics import intervals
 from mllog.metrics.intervals import Intervals
-
-
-def wait_for(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.005)
 
 
 class Work:
