@@ -18,6 +18,7 @@ _CASES = (
     "quantiles",
     "prometheus",
     "tensorboard",
+    "watching",
     "rich_text",
     "syslog",
     "s3",

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import child, costs
 from .application import call_through
-from .measure import Effort, Variant, interleaved, ratios
+from .measure import Effort, Variant, installed, interleaved, ratios
 from .table import Budget, Table
 
 __all__ = ["run", "timed"]
@@ -186,9 +186,10 @@ def run(effort: Effort) -> list[Table]:
     """
     One table.
     """
+    names, missing = installed(VARIANTS)
     results = interleaved(
         f"{__name__}:timed",
-        list(VARIANTS),
+        names,
         rounds=effort.rounds,
         turns=effort.of(10, 4),
         calls=effort.of(4000, 1000),
@@ -197,11 +198,7 @@ def run(effort: Effort) -> list[Table]:
         Table(
             "Scalars for TensorBoard, one record per call",
             ["variant", *costs.COLUMNS],
-            [
-                costs.row(results, VARIANTS, name, "floor")
-                for name in VARIANTS
-                if name in results
-            ],
+            [costs.row(results, VARIANTS, name, "floor") for name in names],
             [
                 Budget(
                     "mllog's mean cost over the floor's, one scalar",
@@ -209,5 +206,6 @@ def run(effort: Effort) -> list[Table]:
                     1.6,
                 ),
             ],
+            missing,
         )
     ]
