@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from ..errors import ConfigError
 from ..fields import (
     FIELD_LABELS,
     OWN_COUNT,
@@ -228,7 +229,7 @@ class Catalogue:
             return
         is_configured = False
         for metric in self._metrics:
-            found = None if metric.field == MESSAGE else metric.of_field(field)
+            found = self._of_field(metric, field)
             if found is not None:
                 is_configured = True
                 if found.takes_logger(logger) and (
@@ -242,6 +243,20 @@ class Catalogue:
             is_named = field in VOCABULARY
             if is_named or self._has_room(known):
                 yield self._row(known, is_automatic=not is_named)
+
+    def _of_field(self, metric: Metric, field: str) -> Metric | None:
+        """
+        What *metric* measures of *field*; a pattern may make a name of it
+        that none can have.
+        """
+        if metric.field == MESSAGE:
+            return None
+        try:
+            return metric.of_field(field)
+        except ConfigError as exc:
+            self._refuse("bad_name")
+            self._report(exc)
+            return None
 
     def _has_room(self, metric: Metric) -> bool:
         """

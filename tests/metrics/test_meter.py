@@ -382,6 +382,19 @@ def test_meter_with_odd_metrics_measures_all_else(make, values, refused):
     assert refused.count("unreadable") == len(bench.reported)
 
 
+def test_meter_pattern_that_makes_a_bad_name_costs_no_other_field():
+    """
+    A field that nothing can be called after is counted, and told.
+    """
+    bench = Bench([{"field": "re:.*", "kind": "gauge"}])
+
+    assert bench.log(**{"": 1.0, "x": 2.0})
+
+    assert {(): [2.0]} == bench.values("x")
+    assert ["bad_name"] == bench.refused
+    assert 1 == len(bench.reported)
+
+
 def test_meter_that_asks_nothing_of_metrics_counts_nothing_there():
     """
     Another application's field of that name is none of our business.
