@@ -152,10 +152,13 @@ class SamplingFilter(RecordFilter):
     def _is_slow(self, own: Mapping[str, Any]) -> bool:
         value = own.get(self._slow_field)
         if value is None:
-            metrics = own.get("metrics")
-            if not isinstance(metrics, Mapping):
+            try:
+                metrics = own.get("metrics")
+                if not isinstance(metrics, Mapping):
+                    return False
+                value = metrics.get(self._slow_field)
+            except Exception:  # a mapping that cannot be asked has no number
                 return False
-            value = metrics.get(self._slow_field)
         seconds = number(value)
         return seconds is not None and seconds >= (self._slow_seconds or 0)
 

@@ -16,7 +16,7 @@ import sys
 import threading
 
 import pytest
-from hostile import VALUES
+from hostile import VALUES, Liar, RaisingMapping
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -254,6 +254,21 @@ def test_sampling_takes_no_odd_latency_for_slow(value):
     sampling = SamplingFilter(rate=0, slow_seconds=1)
 
     assert not sampling.keeps(_record(inference_latency=value))
+
+
+class RaisingGet(dict):
+    def get(self, *_args):
+        raise RuntimeError("get")
+
+
+def test_sampling_of_metrics_that_raise_finds_nothing_slow():
+    """
+    The filter never raises into the application, whatever ``metrics`` is.
+    """
+    sampling = SamplingFilter(rate=0, slow_seconds=1)
+
+    for odd in (RaisingGet(), RaisingMapping(), Liar(dict), 5):
+        assert not sampling.keeps(_record(metrics=odd))
 
 
 def test_sampling_leaves_the_record_as_it_is(logger):
