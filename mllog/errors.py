@@ -29,6 +29,7 @@ __all__ = [
     "MllogError",
     "MllogWarning",
     "PresetNotFoundError",
+    "is_secret",
     "nearest",
     "require",
     "shown",
@@ -182,11 +183,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return by_folded[matches[0]] if matches else ""
 
 
+def is_secret(option: str) -> bool:
+    """
+    Whether the value of an option is nobody's business, by its name.
+    """
+    return _SECRET.search(option) is not None
+
+
 def shown(option: str, value: Any) -> str:
     """
     ``option=value`` for a message: short, and never a secret.
     """
-    if _SECRET.search(option):
+    if is_secret(option):
         return f"{option}=***"
     try:
         text = repr(value)

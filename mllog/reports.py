@@ -39,6 +39,9 @@ class Reports:
         self._kinds: set[str] = set()
         self._unsaid = 0
         self._say_at = 0.0
+        #: Hears of everything instead of people; for who tries a handler.
+        self.listener: Callable[[str | BaseException | None], None] | None
+        self.listener = None
 
     def _name(self) -> str:
         label = self._label()
@@ -50,7 +53,9 @@ class Reports:
         """
         Write a line now; the caller sees to it that it comes seldom.
         """
-        if logging.raiseExceptions:
+        if self.listener is not None:
+            self.listener(text)
+        elif logging.raiseExceptions:
             _print(f"mllog: {self._name()}: {text}\n")
 
     def fault(
@@ -61,6 +66,9 @@ class Reports:
         """
         Describe *error*: in full where it is the first of its kind.
         """
+        if self.listener is not None:
+            self.listener(error)
+            return
         if not logging.raiseExceptions:
             return
         try:

@@ -224,3 +224,19 @@ def test_error_of_ours_is_said_without_a_traceback(owner, capsys):
     assert "inputs is missing" in said
     assert "fix: log it" in said
     assert "Traceback" not in said
+
+
+def test_listener_hears_of_everything_instead_of_people(owner, capsys):
+    """
+    Who tries a handler gets texts and errors, also where logging is silent.
+    """
+    found = Reports(owner.label)
+    heard = []
+    found.listener = heard.append
+    error = _raised()
+
+    found.say("away")
+    found.fault(error, _record())
+
+    assert ["away", error] == heard
+    assert ("", "") == tuple(capsys.readouterr())

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,13 @@ line per finding: place, severity, what, and the fix.  Nothing of it is run.
 error    logging refuses it, or a part of it is lost or without effect
 warning  it runs, but not as it may be meant
 
-Exit status: 0 nothing found, 1 something found, a warning too, 2 no such file
-or not readable."""
+With --connect its handlers are made and tried as well: each sends one record
+that is marked by the field mllog_check, and it is told what answered, and how
+fast.  That runs the classes that the configuration names: only for one that
+you trust.  No spool is touched, no metric written, and no file emptied.
+
+Exit status: 0 nothing found, 1 something found, a warning too, or a sink that
+does not answer, 2 no such file or not readable."""
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -50,12 +56,24 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         default=[],
         help="with --untrusted: dotted names that may be used nevertheless",
     )
+    parser.add_argument(
+        "--connect",
+        action="store_true",
+        help="try each handler for real; the configuration is trusted then",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        help="with --connect: how long each handler has; 10 if not given",
+    )
     parser.set_defaults(run=_run, parser=parser)
 
 
 def _run(given: argparse.Namespace) -> int:
     if given.allow and not given.untrusted:
         given.parser.error("--allow is for --untrusted")
+    _refuse_what_does_not_fit(given)
     found = config.check(
         given.file, untrusted=given.untrusted, allow=given.allow
     )
@@ -64,7 +82,23 @@ def _run(given: argparse.Namespace) -> int:
         show(finding)
     sys.stdout.flush()
     sys.stderr.write(_summary(found, given.file) + "\n")
-    return 1 if found else 0
+    if not given.connect:
+        return 1 if found else 0
+    from . import connecting  # not at import: it loads every handler
+
+    all_answer = connecting.try_handlers(given.file, given.timeout or 10.0)
+    return 0 if all_answer and not found else 1
+
+
+def _refuse_what_does_not_fit(given: argparse.Namespace) -> None:
+    if given.connect and given.untrusted:
+        given.parser.error("--connect runs what --untrusted refuses to")
+    if given.timeout is None:
+        return
+    if not given.connect:
+        given.parser.error("--timeout is for --connect")
+    if not 0 < given.timeout < math.inf:
+        given.parser.error("--timeout takes a number of seconds above 0")
 
 
 def _plain(finding: Finding) -> None:

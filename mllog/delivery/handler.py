@@ -181,6 +181,8 @@ class ShippingHandler(Handling, logging.Handler):
                 another.
         """
         self._sink = sink
+        #: The way to the sink.
+        self.way: Any = transport
         self._stock = Stock(self._bounds)
         self._outbox = outbox(
             self._stock,
@@ -195,12 +197,20 @@ class ShippingHandler(Handling, logging.Handler):
             longest_wait=self._retry_max,
             dead_letters=self._letters,
         )
+        #: What is known of a sink that is away.
+        self.outage = self._worker.outage
         self._shipment = lifecycle.Shipment(
             self._outbox, self._worker, self._close_timeout
         )
         self._put = self._outbox.put
         # a handler that nobody closed, such as one of a failed dictConfig
         weakref.finalize(self, self._shipment.abandon).atexit = False
+
+    def without_spool(self) -> None:
+        """
+        Touch no disk; to be called before the first record.
+        """
+        self._spool_dir = self._letters = None
 
     def start(self) -> None:
         """

@@ -36,7 +36,8 @@ class Outage:
         self._began = 0.0
         self._unsaid = 0
         self._say_at = self._say_worse_at = -math.inf
-        self.is_said = self._needs_people = False
+        #: Whether it was told, and whether it passes only if somebody mends it.
+        self.is_said = self.needs_people = False
         #: What was wrong last; ``""`` while all is well.
         self.why = ""
 
@@ -55,12 +56,12 @@ class Outage:
             return
         is_worse = (
             needs_people
-            and not self._needs_people
+            and not self.needs_people
             and now >= self._say_worse_at
         )
         is_news = not self.is_said and now >= self._say_at
         if is_news or is_worse:
-            self.is_said, self._needs_people = True, needs_people
+            self.is_said, self.needs_people = True, needs_people
             if needs_people:
                 self._say_worse_at = now + _SECONDS_BETWEEN
             self._say_at = now + _SECONDS_BETWEEN
@@ -87,4 +88,4 @@ class Outage:
         elif self._attempts >= _SAY_AFTER_ATTEMPTS:
             self._unsaid += 1
         self._attempts, self.why = 0, ""
-        self.is_said = self._needs_people = False
+        self.is_said = self.needs_people = False

@@ -41,6 +41,10 @@ class Transport(Protocol):
     that are only a value.  One that has a method ``begin`` is told by it before
     the first ``send`` of a batch, and after the last; in between each is of
     what is left of the same one, or of the first half of that.
+
+    For ``mllog check --connect`` one may have ``receipt``, what is known of
+    what arrived last, and ``reach(deadline)``, which asks the sink without
+    sending anything, and says who answered or raises as ``send`` does.
     """
 
     def open(self, deadline: float) -> None:

@@ -229,6 +229,13 @@ class PrometheusHandler(Handling, logging.Handler):
         """
         return self._ways.port
 
+    @property
+    def ways(self) -> Ways:
+        """
+        How what is measured gets to Prometheus.
+        """
+        return self._ways
+
     # --- records ---
 
     emits_alone = False

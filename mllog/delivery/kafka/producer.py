@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from ...errors import ConfigError, require
 from ...events import Entry, Event, Message
 from ...forking import tell_child
+from .faults import KafkaError
 from .registry import Registry
 from .watch import Watch
 
@@ -147,6 +148,21 @@ class Producer:
                 f"librdkafka refuses its settings: {said}",
                 fix="mend producer_config",
             ) from None
+
+    def topics(self, seconds: float) -> set[str]:
+        """
+        The topics that the brokers have, asked for all: so none is made.
+
+        Raises:
+            KafkaError: No broker answers.
+        """
+        try:
+            return set(self._made.list_topics(timeout=seconds).topics)
+        except self._kafka.KafkaException as exc:
+            # who hears of the brokers' trouble is told by a poll
+            self.poll(0)
+            where = f"topic {self.topic}"
+            raise KafkaError.of(exc, where, self.watch.trouble) from exc
 
     def close(self) -> None:
         """

@@ -110,6 +110,30 @@ class KafkaTransport:
         if failed:
             self._raise(failed, start)
 
+    @property
+    def receipt(self) -> str:
+        """
+        What the brokers said: reports are of what was not delivered.
+        """
+        return f"topic {self._topic.name} acknowledged it"
+
+    def reach(self, deadline: float) -> str:
+        """
+        Ask for the topic, and produce nothing.
+
+        Raises:
+            KafkaError: It is not there, or no broker answers.
+        """
+        self.open(deadline)
+        seconds = max(0.1, deadline - time.monotonic())
+        if self._topic.name not in self._producer.topics(seconds):
+            raise KafkaError.named(
+                "UNKNOWN_TOPIC_OR_PART",
+                "brokers answer, and have no such topic",
+                self._where,
+            )
+        return f"brokers answer, and have the topic {self._topic.name}"
+
     def close(self, deadline: float) -> None:  # noqa: ARG002 - nothing waits
         """
         Let go of the producer.

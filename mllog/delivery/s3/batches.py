@@ -157,6 +157,23 @@ class BatchTransport:
             if not item.is_stored
         )
 
+    @property
+    def receipt(self) -> str:
+        """
+        The object that was stored last.
+        """
+        return f"s3://{self._store.location.bucket}/{self._store.stored}"
+
+    def reach(self, deadline: float) -> str:  # noqa: ARG002 - the client's own
+        """
+        Ask for the bucket, and store nothing.
+
+        Raises:
+            StoreError: It is not there, or cannot be reached.
+        """
+        self._store.ask()
+        return f"bucket {self._store.location.bucket} is there"
+
     def close(self, deadline: float) -> None:  # noqa: ARG002 - nothing waits
         """
         Let go of the client.

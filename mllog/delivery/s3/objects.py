@@ -158,6 +158,8 @@ class ObjectStore:
         self._connections = connections
         self._client: Any = None
         self._is_stale = False
+        #: The key of the object that was stored last.
+        self.stored = ""
         tell_child(self)
 
     def forget_parent(self) -> None:
@@ -233,7 +235,21 @@ class ObjectStore:
             if self.create_only and _says_it_exists(exc):
                 return False
             raise self.error_of(exc) from exc
+        self.stored = key
         return True
+
+    def ask(self) -> None:
+        """
+        Have the server say that the bucket is there.
+
+        Raises:
+            StoreError: It is not, or cannot be reached.
+        """
+        self.open()
+        try:
+            self._client.head_bucket(Bucket=self.location.bucket)
+        except Exception as exc:
+            raise self.error_of(exc) from exc
 
     def etag(self, key: str) -> str:
         """

@@ -91,6 +91,15 @@ class DatagramTransport:
         """
         return max(self._connections - 1, 0)
 
+    @property
+    def receipt(self) -> str:
+        """
+        What is known of what was sent.
+        """
+        return (
+            "its socket took it" if self._unix else "sent; UDP has no receipt"
+        )
+
     def open(self, deadline: float) -> None:
         """
         Connect: the host's addresses and the size that fits are found anew.

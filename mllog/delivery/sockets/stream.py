@@ -114,6 +114,14 @@ class StreamTransport:
         """
         return max(self._connections - 1, 0)
 
+    @property
+    def receipt(self) -> str:
+        """
+        What is known of what was sent.
+        """
+        how = "TLS" if self._tls else self._address.scheme.upper()
+        return f"sent; syslog over {how} has no receipt"
+
     def open(self, deadline: float) -> None:
         """
         Connect, and shake hands if it is TLS.

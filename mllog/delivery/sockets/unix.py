@@ -61,6 +61,13 @@ class UnixTransport:
         """
         return self._datagrams.cut
 
+    @property
+    def receipt(self) -> str:
+        """
+        What is known of what was sent.
+        """
+        return self._used.receipt
+
     def open(self, deadline: float) -> None:
         """
         Connect, in the way that worked before, or else in the other.
