@@ -47,7 +47,7 @@ LAYERS = {
         "tensorboard",
     ],
     3: ["handlers", "integrations"],
-    4: ["checks", "config", "frameworks", "report"],
+    4: ["checks", "config", "frameworks", "migration", "report"],
     5: ["__main__", "cli"],
 }
 LAYER_OF = {name: layer for layer in LAYERS for name in LAYERS[layer]}

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import MllogError
-from . import check, init, payloads, presets, spool, tail
+from . import check, init, migrate_prints, payloads, presets, spool, tail
 
 __all__ = ["main"]
 
-_COMMANDS = (presets, init, check, tail, spool, payloads)
+_COMMANDS = (presets, init, check, migrate_prints, tail, spool, payloads)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,8 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments; None takes those of the process.
 
     Returns:
-        0, 1 where ``check`` found something, ``spool drain`` left something or
-        ``payloads get`` missed something, or 2 for what cannot be done.
+        0, 1 where ``check`` found something, ``migrate-prints --check`` would
+        change something, ``spool drain`` left something or ``payloads get``
+        missed something, or 2 for what cannot be done.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever it can encode

@@ -1,0 +1,406 @@
+"""
+The logger of a module: the one it has, or a new one, and where it belongs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import libcst as cst
+else:
+    from .syntax import cst
+
+from .source import Edit, Source, walk
+
+__all__ = ["Logger", "logger_for"]
+
+_NAMES: Final = ("logger", "log", "_logger", "_log", "module_logger")
+_GET: Final = "logging.getLogger"
+
+
+@dataclass(frozen=True)
+class Logger:
+    """
+    The name of a logger, and what has to be added for it.
+    """
+
+    name: str
+    edits: tuple[Edit, ...] = ()
+
+
+def logger_for(source: Source, calls: Sequence[cst.Call]) -> Logger | None:
+    """
+    A logger that each of *calls* can reach; None if no name is free.
+    """
+    for name in _own(source):
+        if _is_ready(source, name, calls) and _reaches(source, name, calls):
+            return Logger(name)
+    name = next((each for each in _NAMES if _is_free(source, each, calls)), "")
+    made = _factory(source)
+    if not name or not made:
+        return None
+    return Logger(name, tuple(_insertions(source, name, *made, calls)))
+
+
+# --- a logger that is there ---
+
+
+def _own(source: Source) -> list[str]:
+    """
+    The names of the module that are a logger, and nothing else.
+    """
+    found = []
+    for node in source.module.body:
+        for small in _parts(node):
+            value = getattr(small, "value", None)
+            if (
+                isinstance(small, (cst.Assign, cst.AnnAssign))
+                and isinstance(value, cst.Call)
+                and source.means(value.func, _GET)
+            ):
+                found += _targets(small)
+    return [name for name in found if len(source.globals[name]) == 1]
+
+
+def _parts(node: cst.CSTNode) -> Sequence[cst.CSTNode]:
+    """
+    The statements on a line that is no block.
+    """
+    return node.body if isinstance(node, cst.SimpleStatementLine) else ()
+
+
+def _targets(node: cst.Assign | cst.AnnAssign) -> list[str]:
+    targets = (
+        [each.target for each in node.targets]
+        if isinstance(node, cst.Assign)
+        else [node.target]
+    )
+    return [each.value for each in targets if isinstance(each, cst.Name)]
+
+
+def _is_ready(source: Source, name: str, calls: Sequence[cst.Call]) -> bool:
+    """
+    Whether the logger is there before anything of the module runs.
+    """
+    (assignment,) = source.globals[name]
+    own = source.statement(assignment.node)
+    lines = [source.line(source.statement(call)) for call in calls]
+    for node in source.module.body:
+        if node is own:
+            return True
+        if source.line(node) in lines and not isinstance(
+            node, (cst.FunctionDef, cst.ClassDef)
+        ):
+            return False
+        if isinstance(node, cst.ClassDef) and source.line(node) in lines:
+            return False
+        if not isinstance(node, (cst.FunctionDef, cst.ClassDef)) and (
+            _runs_own_functions(source, node)
+        ):
+            return False
+    return False
+
+
+def _runs_own_functions(source: Source, node: cst.CSTNode) -> bool:
+    own = {
+        each.name.value
+        for each in source.module.body
+        if isinstance(each, (cst.FunctionDef, cst.ClassDef))
+    }
+    return any(
+        isinstance(each, cst.Name) and each.value in own for each in walk(node)
+    )
+
+
+def _reaches(source: Source, name: str, calls: Sequence[cst.Call]) -> bool:
+    """
+    Whether *name* is the module's own wherever a call stands.
+    """
+    return all(
+        {each.scope for each in source.scope(call)[name]} == {source.globals}
+        for call in calls
+    )
+
+
+# --- a new one ---
+
+
+def _is_free(source: Source, name: str, calls: Sequence[cst.Call]) -> bool:
+    """
+    Whether *name* means nothing at any of *calls*, nor in the module.
+    """
+    if source.globals[name] or any(source.scope(call)[name] for call in calls):
+        return False
+    for node in source.nodes:
+        if isinstance(node, (cst.Global, cst.Nonlocal)) and any(
+            each.name.value == name for each in node.names
+        ):
+            return False
+    return not any(
+        access.node.value == name and not access.referents
+        for scope in source.scopes
+        for access in scope.accesses
+        if isinstance(access.node, cst.Name)
+    )
+
+
+def _factory(source: Source) -> tuple[str, str] | None:
+    """
+    How a logger is made: the import that has to be added, and the function.
+    """
+    first = _run(source, ())
+    for node in first:
+        for small in _parts(node):
+            if isinstance(small, cst.Import):
+                for alias in small.names:
+                    found = _bound_as(source, alias)
+                    if found:
+                        return "", f"{found}.getLogger"
+            elif isinstance(small, cst.ImportFrom) and (
+                len(source.globals["getLogger"]) == 1
+                and source.code(small.module or small) == "logging"
+                and "getLogger" in source.code(small).split("import")[1]
+            ):
+                return "", "getLogger"
+    if _is_unbound(source, "logging"):
+        return "import logging", _GET
+    if not source.globals["getLogger"]:
+        return "from logging import getLogger", "getLogger"
+    return None
+
+
+def _bound_as(source: Source, alias: cst.ImportAlias) -> str:
+    """
+    The name by which an import makes the package logging known.
+    """
+    full = source.code(alias.name)
+    if alias.asname is None and full.split(".")[0] == "logging":
+        name = "logging"
+    elif full == "logging" and alias.asname is not None:
+        name = source.code(alias.asname.name)
+    else:
+        return ""
+    found: Any = source.globals[name]
+    return name if _all_import_logging(found) else ""
+
+
+def _all_import_logging(found: Any) -> bool:
+    names = {
+        each.name
+        for assignment in found
+        for each in assignment.get_qualified_names_for("logging")
+    }
+    return (
+        bool(found)
+        and all(
+            isinstance(
+                getattr(each, "node", None), (cst.Import, cst.ImportFrom)
+            )
+            for each in found
+        )
+        and all(name.split(".")[0] == "logging" for name in names)
+    )
+
+
+def _is_unbound(source: Source, name: str) -> bool:
+    found = source.globals[name]
+    return not found or _all_import_logging(found)
+
+
+# --- where it belongs ---
+
+
+def _run(source: Source, calls: Sequence[cst.Call]) -> list[cst.CSTNode]:
+    """
+    The statements before any that may need the logger, to the last import.
+    """
+    busy = {id(source.statement(call)) for call in calls}
+    found: list[cst.CSTNode] = []
+    end = 0
+    for number, node in enumerate(source.module.body):
+        if number == 0 and _is_text(node):
+            end = 1
+        elif id(node) in busy or isinstance(
+            node, (cst.FunctionDef, cst.ClassDef)
+        ):
+            break
+        elif _imports(node):
+            end = number + 1
+        elif not isinstance(
+            node, (cst.SimpleStatementLine, cst.If, cst.Try)
+        ) or _is_main(source, node):
+            break
+        found.append(node)
+    return found[:end]
+
+
+def _is_text(node: cst.CSTNode) -> bool:
+    return (
+        isinstance(node, cst.SimpleStatementLine)
+        and isinstance(node.body[0], cst.Expr)
+        and isinstance(
+            node.body[0].value, (cst.SimpleString, cst.ConcatenatedString)
+        )
+    )
+
+
+def _is_main(source: Source, node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.If) and "__name__" in source.code(node.test)
+
+
+def _imports(node: cst.CSTNode) -> bool:
+    """
+    Whether *node* imports, or tries to.
+    """
+    if isinstance(node, (cst.If, cst.Try)):
+        return any(
+            isinstance(each, (cst.Import, cst.ImportFrom))
+            for each in walk(node)
+        )
+    return isinstance(node, cst.SimpleStatementLine) and any(
+        isinstance(each, (cst.Import, cst.ImportFrom)) for each in node.body
+    )
+
+
+def _insertions(
+    source: Source,
+    name: str,
+    added: str,
+    factory: str,
+    calls: Sequence[cst.Call],
+) -> list[Edit]:
+    """
+    The edits that add the import and the assignment.
+    """
+    line = f"{name} = {factory}(__name__)"
+    run = _run(source, calls)
+    imports = [
+        each
+        for each in run
+        if isinstance(each, cst.SimpleStatementLine) and _is_import(each)
+    ]
+    if not added:
+        return [_after(source, run[-1], [line])]
+    place = _place(source, imports, added)
+    if place is None:
+        return [_first(source, run, [added, "", line])]
+    last = run[-1]
+    node, is_before = place
+    if is_before:
+        apart = not _is_standard(source, node)
+        text = added + source.newline * (2 if apart else 1)
+        above = Edit(source.start(node), source.start(node), text)
+        return [above, _after(source, last, [line])]
+    if node is last:
+        return [_after(source, last, [line], next_to=added)]
+    end = source.line_end(node)
+    above = Edit(end, end, source.newline + added)
+    return [above, _after(source, last, [line])]
+
+
+def _is_import(node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.SimpleStatementLine) and all(
+        isinstance(each, (cst.Import, cst.ImportFrom)) for each in node.body
+    )
+
+
+def _is_future(source: Source, node: cst.SimpleStatementLine) -> bool:
+    return _module(source, node) == "__future__"
+
+
+def _module(source: Source, node: cst.SimpleStatementLine) -> str:
+    """
+    The module that a line imports first.
+    """
+    (small, *_) = node.body
+    if isinstance(small, cst.Import):
+        return source.code(small.names[0].name)
+    if not isinstance(small, cst.ImportFrom):
+        return ""
+    dots = "." * len(small.relative)
+    return dots + (source.code(small.module) if small.module else "")
+
+
+def _is_standard(source: Source, node: cst.SimpleStatementLine) -> bool:
+    return _module(source, node).split(".")[0] in sys.stdlib_module_names
+
+
+def _place(
+    source: Source, imports: Sequence[cst.SimpleStatementLine], added: str
+) -> tuple[cst.SimpleStatementLine, bool] | None:
+    """
+    The import beside which *added* belongs, and whether before it.
+    """
+    others = [each for each in imports if not _is_future(source, each)]
+    if not others:
+        return None
+    group = [each for each in others if _is_standard(source, each)]
+    if not group:
+        return others[0], True
+    group = _together(group)
+    before: cst.SimpleStatementLine | None = None
+    for each in group:
+        if _key(source, each) < (added.startswith("from"), "logging"):
+            before = each
+    return (group[0], True) if before is None else (before, False)
+
+
+def _together(
+    nodes: Sequence[cst.SimpleStatementLine],
+) -> list[cst.SimpleStatementLine]:
+    """
+    Those of *nodes* that stand on lines next to each other, from the first.
+    """
+    found = [nodes[0]]
+    for node in nodes[1:]:
+        if node.leading_lines:
+            break
+        found.append(node)
+    return found
+
+
+def _key(source: Source, node: cst.SimpleStatementLine) -> tuple[bool, str]:
+    return isinstance(node.body[0], cst.ImportFrom), _module(source, node)
+
+
+def _after(
+    source: Source, node: cst.CSTNode, lines: list[str], next_to: str = ""
+) -> Edit:
+    """
+    Put *lines* behind *node*, apart from it and from what follows.
+    """
+    newline = source.newline
+    end = source.line_end(node)
+    text = newline + next_to if next_to else ""
+    text += newline * 2 + newline.join(lines)
+    body = list(source.module.body)
+    number = next(i for i, each in enumerate(body) if each is node)
+    following = body[number + 1 : number + 2]
+    if following and not following[0].leading_lines:
+        text += newline
+        if isinstance(following[0], (cst.FunctionDef, cst.ClassDef)):
+            text += newline
+    return Edit(end, end, text)
+
+
+def _first(
+    source: Source, run: Sequence[cst.CSTNode], lines: list[str]
+) -> Edit:
+    """
+    Put *lines* at the top: behind the docstring, before all else.
+    """
+    newline = source.newline
+    if run:
+        return _after(source, run[-1], lines)
+    body = source.module.body
+    text = newline.join(lines) + newline * 2
+    if isinstance(body[0], (cst.FunctionDef, cst.ClassDef)):
+        text += newline
+    start = source.start(body[0])
+    for decorator in getattr(body[0], "decorators", ()):
+        start = min(start, source.start(decorator))
+    return Edit(start, start, text)
