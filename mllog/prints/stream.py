@@ -190,7 +190,8 @@ class Stream(io.TextIOBase):
 
     def _take(self, text: str, frame: FrameType | None) -> None:
         place = place_of(frame)
-        for line in self._lines.add(text, place):
+        # of a subclass only the text
+        for line in self._lines.add(str.__str__(text), place):
             self._log(line, place)
 
     def _log(self, line: str, place: Place) -> None:

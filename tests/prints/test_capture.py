@@ -109,6 +109,27 @@ def test_text_in_pieces_is_whole_lines(kept, written, lines):
     assert lines == kept.lines
 
 
+class Odd(str):
+    """
+    Text that fails at whatever one does to it.
+    """
+
+    def __add__(self, other):
+        raise RuntimeError
+
+    __radd__ = __mod__ = split = strip = __len__ = __add__
+
+
+def test_text_of_an_odd_class_is_its_text(kept):
+    """
+    Nothing of a subclass of str is called.
+    """
+    with mllog.capture_prints("vendor"):
+        sys.stdout.writelines([Odd("odd"), Odd("\n")])
+
+    assert ["odd"] == kept.lines
+
+
 def test_endless_line_is_logged_while_it_grows(kept):
     """
     Text without a line break never grows in memory beyond a line.

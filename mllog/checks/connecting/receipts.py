@@ -184,16 +184,25 @@ def _prometheus(
 
 def _scraped(handler: PrometheusHandler, deadline: float) -> str:
     ways = handler.ways
-    if handler.port is None:
-        raise Unanswered(
-            f"port {ways.asked_port} of {ways.address} is already in use, or"
-            " the address is not of this machine"
-        )
     host = _ANYWHERE.get(ways.address, ways.address)
     host = f"[{host}]" if ":" in host else host
-    url = f"http://{host}:{handler.port}/metrics"
+    port = handler.port or ways.asked_port
+    url = f"http://{host}:{port}/metrics"
+    if handler.port is None:
+        raise Unanswered(_why_taken(ways.address, port, url, deadline))
     page = _get(url, deadline)
     return f"{url} answers, {len(page)} bytes"
+
+
+def _why_taken(
+    address: str, port: int | None, url: str, deadline: float
+) -> str:
+    where = f"port {port} of {address}"
+    try:
+        _get(url, min(deadline, time.monotonic() + _ASK_SECONDS))
+    except Exception:  # whoever has it does not speak HTTP
+        return f"{where} is already in use, or not of this machine"
+    return f"{where} is already in use: {url} answers; the application may run"
 
 
 def _get(url: str, deadline: float) -> bytes:
