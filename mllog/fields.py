@@ -43,8 +43,9 @@ _BEHIND: Final = OWN_COUNT - 1
 #: Every attribute that logging sets by itself, on any Python that mllog runs on.
 RECORD_ATTRIBUTES: Final = frozenset(_OWN) | {"message", "asctime", "taskName"}
 
-# uvicorn's copy of the message, with ANSI codes in it.
-_NO_FIELDS: Final = RECORD_ATTRIBUTES | {"color_message"}
+# What frameworks put on records: uvicorn the message with ANSI codes in it,
+# Ray the time once more.
+_NO_FIELDS: Final = RECORD_ATTRIBUTES | {"color_message", "_ray_timestamp_ns"}
 
 #: The keys of our own JSON lines; a field of such a name gets an underscore.
 OUR_KEYS: Final = frozenset(

@@ -49,11 +49,15 @@ def test_fields_of_shuffled_record_are_found_by_name():
     assert fields.fields_of(other) == {"loss": 1}
 
 
-def test_fields_of_uvicorn_are_without_its_coloured_message():
+def test_fields_are_without_what_frameworks_put_on_every_record():
     """
-    The message once more, with ANSI codes, is no field.
+    uvicorn's message with ANSI codes and Ray's time are no fields.
     """
-    given = {"color_message": "\x1b[36mStarted\x1b[0m", "loss": 1}
+    given = {
+        "color_message": "\x1b[36mStarted\x1b[0m",
+        "_ray_timestamp_ns": 1795304895631167998,
+        "loss": 1,
+    }
 
     assert {"loss": 1} == fields.fields_of(logging.makeLogRecord(given))
 

@@ -41,8 +41,28 @@ def arguments_of(
         ConfigError: The function has no argument of that name.
     """
     parameters = _parameters(function)
-    skipped = int(bool(parameters) and parameters[0].name in _OWNERS)
-    parameters = parameters[skipped:]
+    if not parameters or parameters[0].name not in _OWNERS:
+        return _chosen(parameters, 0, chosen)
+    owner = parameters[0].name
+    choose = _chosen(parameters[1:], 1, chosen)
+
+    def of_method(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if owner in kwargs:  # Ray Serve calls a method of FastAPI's so
+            args = (kwargs[owner], *args)
+            kwargs = {k: kwargs[k] for k in kwargs if k != owner}
+        return choose(args, kwargs)
+
+    return of_method
+
+
+def _chosen(
+    parameters: list[inspect.Parameter],
+    skipped: int,
+    chosen: str | Callable[..., Any] | None,
+) -> Chosen:
+    """
+    The same for *parameters* that stand behind so many others.
+    """
     if callable(chosen):
         choose = chosen
         return lambda args, kwargs: choose(*args[skipped:], **kwargs)

@@ -61,6 +61,8 @@ def method(self, x):
         (listed, (1, 2), {}, (1, 2)),
         (method, (None, 1), {}, 1),
         (method, (None,), {"x": 1}, 1),
+        (method, (), {"self": None, "x": 1}, 1),
+        (method, (1,), {"self": None}, 1),
     ],
 )
 def test_arguments_of_a_call_are_one_value_or_all_by_name(

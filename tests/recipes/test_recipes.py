@@ -11,7 +11,7 @@ from mllog import frameworks
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-NAMES = ("bentoml", "kserve", "torchserve")
+NAMES = ("bentoml", "kserve", "ray", "torchserve")
 ADDED = re.compile(r"<!-- file: added\w*\.py -->\n```python\n(.*?)```", re.S)
 
 
