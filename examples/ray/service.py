@@ -16,9 +16,7 @@ from mllog.integrations.asgi import InferenceMiddleware
 
 logger = logging.getLogger("iris")
 api = FastAPI()
-api.add_middleware(
-    InferenceMiddleware, logger=logger, model="iris", version=3
-)
+api.add_middleware(InferenceMiddleware, logger=logger, model="iris", version=3)
 
 SPECIES = ("setosa", "versicolor", "virginica")
 TOGETHER = {"PROMETHEUS_MULTIPROC_DIR": os.path.abspath("metrics")}

@@ -104,7 +104,9 @@ class RayServe(Service):
 
     def wait_for(self, replicas):
         wait_until(
-            lambda: len(self.replicas()) == replicas, f"{replicas} replicas", 120
+            lambda: len(self.replicas()) == replicas,
+            f"{replicas} replicas",
+            120,
         )
 
     def replicas(self):
@@ -203,7 +205,9 @@ def test_replicas_that_come_and_go_lose_and_double_nothing(service):
             end(replica)
         sent += asked.result()
         wait_until(
-            lambda: service.replicas() not in ([], [replica]), "a follower"
+            lambda: service.replicas() not in ([], [replica]),
+            "a follower",
+            150,
         )
         sent += ask_all(url, mixed(50), prefix="last")
         found = check_each_has_one_record(sent, service)
