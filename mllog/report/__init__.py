@@ -22,45 +22,45 @@ if TYPE_CHECKING:
     from .answers import Report as Report
     from .asking import report as report
     from .comparing import compare as compare
-    from .curves import curves as curves
-    from .drift import drift as drift
-    from .latency import distribution as distribution
-    from .latency import latency as latency
-    from .latency import latency_over_time as latency_over_time
+    from .training import curves as curves
+    from .drifting import drift as drift
+    from .percentiles import distribution as distribution
+    from .percentiles import latency as latency
+    from .percentiles import latency_over_time as latency_over_time
     from .logs import Logs as Logs
     from .logs import open_logs as open_logs
-    from .losses import losses as losses
-    from .losses import summaries as summaries
+    from .missing import losses as losses
+    from .missing import summaries as summaries
     from .segments import error_segments as error_segments
     from .segments import slow_segments as slow_segments
     from .sides import sides_of as sides_of
-    from .slowest import slowest as slowest
+    from .slowness import slowest as slowest
     from .stores import Settings as Settings
-    from .volume import counts as counts
-    from .volume import error_messages as error_messages
-    from .volume import volume as volume
+    from .counting import counts as counts
+    from .counting import error_messages as error_messages
+    from .counting import volume as volume
 
 _HOMES = {
     "Logs": "logs",
     "Report": "answers",
     "Settings": "stores",
     "compare": "comparing",
-    "counts": "volume",
-    "curves": "curves",
-    "distribution": "latency",
-    "drift": "drift",
-    "error_messages": "volume",
+    "counts": "counting",
+    "curves": "training",
+    "distribution": "percentiles",
+    "drift": "drifting",
+    "error_messages": "counting",
     "error_segments": "segments",
-    "latency": "latency",
-    "latency_over_time": "latency",
-    "losses": "losses",
+    "latency": "percentiles",
+    "latency_over_time": "percentiles",
+    "losses": "missing",
     "open_logs": "logs",
     "report": "asking",
     "sides_of": "sides",
     "slow_segments": "segments",
-    "slowest": "slowest",
-    "summaries": "losses",
-    "volume": "volume",
+    "slowest": "slowness",
+    "summaries": "missing",
+    "volume": "counting",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - the keys are names

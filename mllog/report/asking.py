@@ -11,14 +11,14 @@ from typing import Any, Final, TypeVar
 from ..timestamps import utc
 from .answers import Comparison, Report
 from .comparing import compare
-from .curves import curves
-from .drift import drift, drift_halves
-from .latency import distribution, latency, latency_over_time
+from .training import curves
+from .drifting import drift, drift_halves
+from .percentiles import distribution, latency, latency_over_time
 from .logs import Logs
-from .losses import losses, summaries
+from .missing import losses, summaries
 from .segments import error_segments, slow_segments
-from .slowest import slowest
-from .volume import counts, error_messages, volume
+from .slowness import slowest
+from .counting import counts, error_messages, volume
 
 __all__ = ["report"]
 

@@ -21,7 +21,7 @@ from .inferring import (
     proportions,
     two_sided,
 )
-from .latency import Spread, spreads
+from .percentiles import Spread, spreads
 from .logs import Logs
 from .translating import errors
 

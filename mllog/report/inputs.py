@@ -114,6 +114,10 @@ def _input(file: LogFile, number: int, source: Source) -> Input:
     if source.is_remote:
         kind: Kind = "table" if is_table(name) else "lines"
         return Input(name, number, kind, "", "unknown", 0, file)
+    # it is read later than it was listed, when what listed it has closed it
+    if not os.path.exists(name) and os.path.exists(f"{name}.gz"):
+        name = f"{name}.gz"
+    file = _opened(name)
     packing, size = _looked_at(name)
     if name.lower().endswith(_PARQUET):
         return Input(name, number, "parquet", name, "", size, file)

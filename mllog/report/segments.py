@@ -17,7 +17,7 @@ from .inferring import holm, proportions, risk_ratio
 from .logs import Logs
 from .schema import Column
 from .translating import errors
-from .volume import bucket_of, buckets
+from .counting import bucket_of, buckets
 
 __all__ = ["error_segments", "slow_segments"]
 

@@ -128,10 +128,12 @@ class Survey:
         for record in records:
             self.records += 1
             for key, value in record.items():
-                if value is None or key in _OURS:
+                if value is None:
                     continue
-                if key in _USUAL:
+                if key in _USUAL or key in _OURS:
                     self.keys[key] += 1
+                if key in _OURS:
+                    continue
                 if key == "metrics" and isinstance(value, Mapping):
                     for name, each in value.items():
                         self._add(("metrics", name), each)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from .answers import Bar, Distribution, Group, Latency, LatencyPoint
 from .logs import Logs, group_in, groups_of
-from .volume import bucket_of, buckets
+from .counting import bucket_of, buckets
 
 __all__ = [
     "EXACT_UP_TO",

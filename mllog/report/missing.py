@@ -13,7 +13,7 @@ from ..delivery.spool.inspection import inspect
 from ..metrics.saying import SUMMARY
 from .answers import Losses, Spooled, Summary
 from .logs import Logs
-from .slowest import fields_in
+from .slowness import fields_in
 
 __all__ = ["losses", "summaries"]
 
