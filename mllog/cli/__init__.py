@@ -12,11 +12,31 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import MllogError
-from . import check, init, migrate_prints, payloads, presets, spool, tail
+from . import (
+    check,
+    convert,
+    init,
+    migrate_prints,
+    payloads,
+    presets,
+    report,
+    spool,
+    tail,
+)
 
 __all__ = ["main"]
 
-_COMMANDS = (presets, init, check, migrate_prints, tail, spool, payloads)
+_COMMANDS = (
+    presets,
+    init,
+    check,
+    migrate_prints,
+    tail,
+    report,
+    convert,
+    spool,
+    payloads,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

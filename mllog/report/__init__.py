@@ -22,29 +22,31 @@ if TYPE_CHECKING:
     from .answers import Report as Report
     from .asking import report as report
     from .comparing import compare as compare
-    from .training import curves as curves
+    from .converting import convert as convert
+    from .counting import counts as counts
+    from .counting import error_messages as error_messages
+    from .counting import volume as volume
     from .drifting import drift as drift
-    from .percentiles import distribution as distribution
-    from .percentiles import latency as latency
-    from .percentiles import latency_over_time as latency_over_time
     from .logs import Logs as Logs
     from .logs import open_logs as open_logs
     from .missing import losses as losses
     from .missing import summaries as summaries
+    from .percentiles import distribution as distribution
+    from .percentiles import latency as latency
+    from .percentiles import latency_over_time as latency_over_time
     from .segments import error_segments as error_segments
     from .segments import slow_segments as slow_segments
     from .sides import sides_of as sides_of
     from .slowness import slowest as slowest
     from .stores import Settings as Settings
-    from .counting import counts as counts
-    from .counting import error_messages as error_messages
-    from .counting import volume as volume
+    from .training import curves as curves
 
 _HOMES = {
     "Logs": "logs",
     "Report": "answers",
     "Settings": "stores",
     "compare": "comparing",
+    "convert": "converting",
     "counts": "counting",
     "curves": "training",
     "distribution": "percentiles",

@@ -8,17 +8,18 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
+from ..errors import ConfigError
 from ..timestamps import utc
 from .answers import Comparison, Report
 from .comparing import compare
-from .training import curves
+from .counting import counts, error_messages, volume
 from .drifting import drift, drift_halves
-from .percentiles import distribution, latency, latency_over_time
 from .logs import Logs
 from .missing import losses, summaries
+from .percentiles import distribution, latency, latency_over_time
 from .segments import error_segments, slow_segments
 from .slowness import slowest
-from .counting import counts, error_messages, volume
+from .training import curves
 
 __all__ = ["report"]
 
@@ -73,6 +74,9 @@ def report(
         most_slow: How many slow requests.
 
         progress: Told what is asked.
+
+    Raises:
+        ConfigError: No record has a number in *field*.
     """
     timings: dict[str, float] = {}
 
@@ -85,6 +89,8 @@ def report(
         return found
 
     reading = asked("reading", lambda: logs.reading)
+    if field is not None:
+        _refuse_absent(logs, field)
     field = field or asked("fields", lambda: logs.latency_field)
     by = tuple(by) or asked("labels", lambda: logs.labels)
     has = field is not None and reading.chosen > 0
@@ -145,6 +151,15 @@ def report(
         timings_seconds=timings,
         **found,
     )
+
+
+def _refuse_absent(logs: Logs, field: str) -> None:
+    if logs.reading.chosen and not latency(logs, field):
+        raise ConfigError(
+            f"no record that was chosen has a number in {field!r}",
+            expected="a latency in seconds, such as"
+            f" {logs.latency_field or 'inference_latency'}",
+        )
 
 
 def _drift(

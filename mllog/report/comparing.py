@@ -21,8 +21,8 @@ from .inferring import (
     proportions,
     two_sided,
 )
-from .percentiles import Spread, spreads
 from .logs import Logs
+from .percentiles import Spread, spreads
 from .translating import errors
 
 __all__ = ["compare"]

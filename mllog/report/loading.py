@@ -16,7 +16,13 @@ from .inputs import Input
 from .schema import Column, Path, Schema
 from .washing import washed
 
-__all__ = ["TABLE", "Loader", "duckdb_connection"]
+__all__ = [
+    "TABLE",
+    "Loader",
+    "duckdb_connection",
+    "quoted_name",
+    "quoted_text",
+]
 
 #: The table of records.
 TABLE: Final = "records"
@@ -133,12 +139,13 @@ class Loader:
     def _source(self, given: Input, paths: Sequence[str]) -> str | None:
         schema = self._schema
         if given.kind == "lines":
-            columns = [f"{_text(key)}: 'VARCHAR'" for key in schema.keys]
+            columns = [f"{quoted_text(key)}: 'VARCHAR'" for key in schema.keys]
             columns += [
-                f"{_text(key)}: 'MAP(VARCHAR, VARCHAR)'" for key in schema.maps
+                f"{quoted_text(key)}: 'MAP(VARCHAR, VARCHAR)'"
+                for key in schema.maps
             ]
             return (
-                f"read_json([{', '.join(map(_text, paths))}],"
+                f"read_json([{', '.join(map(quoted_text, paths))}],"
                 " format = 'newline_delimited', ignore_errors = true,"
                 f" columns = {{{', '.join(columns)}}})"
             )
@@ -151,7 +158,7 @@ class Loader:
         A query that gives Parquet files the columns that lines have.
         """
         table = (
-            f"read_parquet([{', '.join(map(_text, paths))}],"
+            f"read_parquet([{', '.join(map(quoted_text, paths))}],"
             " union_by_name = true, hive_partitioning = true)"
         )
         try:
@@ -166,10 +173,12 @@ class Loader:
             row = kinds.get(key.lower())
             value = "NULL"
             if row and not is_map:
-                value = _name(row[0])
+                value = quoted_name(row[0])
             elif row and str(row[1]).startswith(("STRUCT", "MAP", "JSON")):
-                value = f"to_json({_name(row[0])})"
-            parts.append(f"TRY_CAST({value} AS {wanted}) AS {_name(key)}")
+                value = f"to_json({quoted_name(row[0])})"
+            parts.append(
+                f"TRY_CAST({value} AS {wanted}) AS {quoted_name(key)}"
+            )
         return f"(SELECT {', '.join(parts)} FROM {table})"  # noqa: S608 - quoted
 
     def _insert(self, source: str, first: int | str) -> None:
@@ -264,12 +273,18 @@ def _batches(inputs: Sequence[Input]) -> Iterator[list[int]]:
 # --- SQL ---
 
 
-def _text(value: str) -> str:
+def quoted_text(value: str) -> str:
+    """
+    A literal of SQL.
+    """
     quoted = value.replace("'", "''")
     return f"'{quoted}'"
 
 
-def _name(value: str) -> str:
+def quoted_name(value: str) -> str:
+    """
+    A name in SQL.
+    """
     quoted = value.replace('"', '""')
     return f'"{quoted}"'
 
@@ -301,9 +316,9 @@ def _selected(schema: Schema, first: int | str) -> Iterator[str]:
     """
     yield first if isinstance(first, str) else f"file_index + {first}"
     keys = [*schema.keys, *schema.maps]
-    yield " AND ".join(f"{_name(key)} IS NULL" for key in keys)
+    yield " AND ".join(f"{quoted_name(key)} IS NULL" for key in keys)
     parts = {
-        part: _coalesced([_name(key) for key in keys])
+        part: _coalesced([quoted_name(key) for key in keys])
         for part, keys in schema.parts.items()
     }
     yield _microseconds(parts["timestamp"])
@@ -330,21 +345,19 @@ def _selected(schema: Schema, first: int | str) -> Iterator[str]:
 def _places(column: Column, schema: Schema) -> Iterator[str]:
     for key in column.keys:
         if key not in schema.maps:
-            yield _name(key)
+            yield quoted_name(key)
     for path in column.nested:
         yield _within(path)
 
 
 def _within(path: Path) -> str:
-    found = f"{_name(path[0])}[{_text(path[1])}]"
+    found = f"{quoted_name(path[0])}[{quoted_text(path[1])}]"
     if len(path) > 2:
         pointer = "".join(
             "/" + name.replace("~", "~0").replace("/", "~1")
             for name in path[2:]
         )
-        found = (
-            f"json_extract_string(TRY_CAST({found} AS JSON), {_text(pointer)})"
-        )
+        found = f"json_extract_string(TRY_CAST({found} AS JSON), {quoted_text(pointer)})"
     return found
 
 

@@ -176,6 +176,12 @@ class Logs:
         found: list[dict[str, Any]] = query.to_pyarrow().to_pylist()
         return found
 
+    def write(self, table: Any, folder: str, by: Sequence[str]) -> None:
+        """
+        Write *table* as Parquet to *folder*, in folders by columns.
+        """
+        self._store.write(table, folder, by)
+
     def where(self, given: Condition | str | None) -> Logs:
         """
         The same logs, but only the records that meet a condition.
@@ -332,6 +338,7 @@ def open_logs(
         names.
     """
     begun = time.monotonic()
+    by, fields = tuple(by), tuple(fields)
     options.choice("backend", backend, _BACKENDS)
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
@@ -339,16 +346,39 @@ def open_logs(
     where = condition(where) if isinstance(where, str) else where
     skipped: Counter[str] = Counter()
     inputs = inputs_of(list(paths), access or Access(), skipped)
-    schema = _schema(inputs, tuple(by), tuple(fields), where)
+    schema = _schema(inputs, by, fields, where)
     store = _store(backend, inputs, schema, settings)
     if skipped:
         store.skipped[-1] = skipped
     logs = Logs(inputs, schema, store, seconds=time.monotonic() - begun)
     try:
+        _refuse_absent(logs, by)
         return logs.where(where).between(since, until)
     except BaseException:
         logs.close()
         raise
+
+
+def _refuse_absent(logs: Logs, by: tuple[str, ...]) -> None:
+    """
+    Raise a ConfigError for a field that no record has.
+    """
+    if not by:
+        return
+    groups = groups_of(logs, by)
+    counts = {name: text.count() for name, text in groups.items()}
+    (row,) = logs.rows(
+        logs.table.aggregate(records=logs.table.count(), **counts)
+    )
+    for place, name in enumerate(by):
+        if row["records"] and not row[f"g{place}"]:
+            known = [each for each in logs.reading.fields if each not in by]
+            near = nearest(name, known)
+            raise ConfigError(
+                f"no record has the field {name!r}",
+                expected=f"one of {', '.join(known[:20])}",
+                fix=f"did you mean {near!r}?" if near else "",
+            )
 
 
 def _schema(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .answers import Bar, Distribution, Group, Latency, LatencyPoint
-from .logs import Logs, group_in, groups_of
 from .counting import bucket_of, buckets
+from .logs import Logs, group_in, groups_of
 
 __all__ = [
     "EXACT_UP_TO",

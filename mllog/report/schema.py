@@ -149,7 +149,7 @@ def schema_of(
         part: tuple(key for key in keys if key in survey.keys) or keys[:1]
         for part, keys in KEYS.items()
     }
-    texts = {*as_text, *((name,) for name in FIELD_LABELS)}
+    texts = dict.fromkeys((*((name,) for name in FIELD_LABELS), *as_text))
     paths = dict.fromkeys(
         path
         for path in (*texts, *asked, *_found_in(survey, parts))
@@ -198,7 +198,9 @@ def _column(path: Path, index: int, survey: Survey, is_text: bool) -> Column:
         is_metric = within in survey.fields
         found = found or survey.fields.get(within)
         nested = (within,) if is_metric else ()
-    elif path in survey.fields:
+        if ".".join(within) in survey.dotted:
+            keys = (*keys, ".".join(within))
+    elif path in survey.fields and keys[0] not in survey.dotted:
         keys = ()
     known = VOCABULARY.get(path[-1])
     is_number = known is not None if found is None else found.is_number

@@ -13,11 +13,11 @@ from ..fields import VOCABULARY
 from ..reading.keys import text_of
 from ..timestamps import utc
 from .answers import Segment, Segments
+from .counting import bucket_of, buckets
 from .inferring import holm, proportions, risk_ratio
 from .logs import Logs
 from .schema import Column
 from .translating import errors
-from .counting import bucket_of, buckets
 
 __all__ = ["error_segments", "slow_segments"]
 

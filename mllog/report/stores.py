@@ -5,8 +5,10 @@ Where the records of a report are: a table, and what was passed over.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +16,13 @@ from typing import Any, Protocol
 
 from ..errors import require
 from .inputs import Input
-from .loading import TABLE, Loader, duckdb_connection
+from .loading import (
+    TABLE,
+    Loader,
+    duckdb_connection,
+    quoted_name,
+    quoted_text,
+)
 from .schema import Schema
 
 __all__ = ["DuckDBStore", "Settings", "Store"]
@@ -62,6 +70,13 @@ class Store(Protocol):
     skipped: dict[int, Counter[str]]
     reports: list[str]
 
+    def write(self, table: Any, folder: str, by: Sequence[str]) -> None:
+        """
+        Write a table of Ibis as Parquet to *folder*, in folders by columns.
+
+        Its ``timestamp`` and ``date`` are microseconds since 1970.
+        """
+
     def close(self) -> None:
         """
         Give back memory and disk.
@@ -96,12 +111,39 @@ class DuckDBStore:
             )
             loader.load(inputs)
             backend = ibis.duckdb.from_connection(self._connection)
+            self._backend = backend
             self.table = backend.table(TABLE)
         except BaseException:
             self.close()
             raise
         self.skipped = loader.skipped
         self.reports = loader.reports
+
+    def write(self, table: Any, folder: str, by: Sequence[str]) -> None:
+        """
+        Write a table of Ibis as Parquet to *folder*, in folders by columns.
+
+        Its ``timestamp`` and ``date`` are microseconds since 1970.
+        """
+        parts = ["FORMAT parquet", "COMPRESSION zstd"]
+        if by:
+            names = ", ".join(map(quoted_name, by))
+            parts.append(f"PARTITION_BY ({names})")
+            parts.append("FILENAME_PATTERN 'part-{uuid}', OVERWRITE_OR_IGNORE")
+            target = folder
+        else:
+            target = os.path.join(folder, f"part-{uuid.uuid4()}.parquet")
+        times = ['make_timestamptz("timestamp") AS "timestamp"']
+        if "date" in by:
+            day = "strftime(make_timestamp(\"date\"), '%Y-%m-%d')"
+            times.append(f'{day} AS "date"')
+        query = (  # what is not ours is quoted
+            f"SELECT * REPLACE ({', '.join(times)})"  # noqa: S608
+            f" FROM ({self._backend.compile(table)})"
+        )
+        self._connection.execute(
+            f"COPY ({query}) TO {quoted_text(target)} ({', '.join(parts)})"
+        )
 
     def close(self) -> None:
         """

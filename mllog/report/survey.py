@@ -4,13 +4,17 @@ Which fields the records of some files have, by a look at some of them.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import unquote
 
 from ..compression import decompressed
+from ..errors import require
 from ..reading.keys import KEYS
 from ..reading.lines import Record, blocks, records_in
 from ..reading.predicates import number_of
@@ -23,6 +27,8 @@ _WHOLE_BYTES: Final = 8 << 20
 _PLACES: Final = 12
 _PIECE_BYTES: Final = 1 << 18
 _MOST_FILES: Final = 200
+_ROWS: Final = 1000
+_METRICS: Final = "metrics"
 _MOST_VALUES: Final = 5000
 _MOST_FIELDS: Final = 2000
 _LARGEST_EXACT: Final = 2**53
@@ -114,12 +120,15 @@ class Survey:
 
         keys: The keys of records that stand for time, level, logger and
             message.
+
+        dotted: Keys such as ``metrics.loss``, which are not nested.
     """
 
     def __init__(self) -> None:
         self.records = 0
         self.fields: dict[Path, Found] = {}
         self.keys: Counter[str] = Counter()
+        self.dotted: set[str] = set()
 
     def add(self, records: Iterable[Record]) -> None:
         """
@@ -134,9 +143,12 @@ class Survey:
                     self.keys[key] += 1
                 if key in _OURS:
                     continue
-                if key == "metrics" and isinstance(value, Mapping):
+                if key == _METRICS and isinstance(value, Mapping):
                     for name, each in value.items():
-                        self._add(("metrics", name), each)
+                        self._add((_METRICS, name), each)
+                elif key.startswith(f"{_METRICS}."):
+                    self.dotted.add(key)
+                    self._add((_METRICS, key.partition(".")[2]), value)
                 else:
                     self._add((key,), value)
 
@@ -161,17 +173,17 @@ def surveyed(inputs: Sequence[Input]) -> Survey:
     each_bytes = max(_PIECE_BYTES, _WHOLE_BYTES // max(1, len(inputs)))
     step = max(1, len(inputs) // _MOST_FILES)
     for given in inputs[::step]:
-        if given.kind == "parquet":
-            continue
-        try:
+        # who reads all of it counts what cannot be read
+        with contextlib.suppress(Exception):
             for records in _sampled(given, each_bytes):
                 found.add(records)
-        except Exception:  # who reads all of it counts what cannot be read
-            pass
     return found
 
 
 def _sampled(given: Input, most_bytes: int) -> Iterator[list[Record]]:
+    if given.kind == "parquet":
+        yield from _in_parquet(given.path)
+        return
     skipped: Counter[str] = Counter()
     with given.file.open() as raw:
         if given.packing or given.bytes <= most_bytes:
@@ -185,6 +197,19 @@ def _sampled(given: Input, most_bytes: int) -> Iterator[list[Record]]:
         else:
             for block in blocks(stream, skipped):
                 yield records_in(block, skipped)
+
+
+def _in_parquet(path: str) -> Iterator[list[Record]]:
+    """
+    The first rows of a file, with what names of its folders say.
+    """
+    parts = re.findall(r"([^/=]+)=([^/]*)/", path)
+    said = {name: unquote(value) for name, value in parts}
+    parquet = require("pyarrow.parquet", "report")
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=_ROWS):
+            yield [{**row, **said} for row in batch.to_pylist()]
+            return
 
 
 class _Head:
