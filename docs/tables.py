@@ -57,6 +57,7 @@ _HANDLERS = (
     ("S3PayloadHandler", _STORE, mllog.S3PayloadHandler),
     ("S3Archive", _STORE, mllog.S3Archive),
     ("KafkaHandler", _MORE, mllog.KafkaHandler),
+    ("OTLPHandler", _MORE, mllog.OTLPHandler),
 )
 _METERS = (
     mllog.PrometheusHandler,

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     )
     from .handlers.kafka import KafkaHandler as KafkaHandler
     from .handlers.latency_csv import LatencyCSVHandler as LatencyCSVHandler
+    from .handlers.otlp import OTLPHandler as OTLPHandler
     from .handlers.prometheus import PrometheusHandler as PrometheusHandler
     from .handlers.rich import RichHandler as RichHandler
     from .handlers.s3 import S3Handler as S3Handler
@@ -79,6 +80,7 @@ __all__ = [
     "MissingPackageError",
     "MllogError",
     "MllogWarning",
+    "OTLPHandler",
     "Payload",
     "PrometheusHandler",
     "RedactingFilter",
@@ -125,6 +127,7 @@ _HOMES = {
     "MissingPackageError": "errors",
     "MllogError": "errors",
     "MllogWarning": "errors",
+    "OTLPHandler": "handlers.otlp",
     "Payload": "payloads",
     "PrometheusHandler": "handlers.prometheus",
     "RedactingFilter": "filters",

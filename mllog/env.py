@@ -270,6 +270,27 @@ SETTINGS = {
             is_secret=True,
         ),
         Setting(
+            "OTLP_ENDPOINT",
+            "",
+            _word,
+            "collector of OpenTelemetry, as http://host:4318; empty is what"
+            " OTEL_EXPORTER_OTLP_ENDPOINT says, or this machine",
+        ),
+        Setting(
+            "OTLP_PROTOCOL",
+            "",
+            _word,
+            "http/protobuf or grpc; empty is what OTEL_EXPORTER_OTLP_PROTOCOL"
+            " says, or the former",
+        ),
+        Setting(
+            "SERVICE_NAME",
+            "",
+            _word,
+            "what logs, to OpenTelemetry; empty is what OTEL_SERVICE_NAME"
+            " says, or unknown_service",
+        ),
+        Setting(
             "INFERENCE_SCHEMA",
             "hopsworks-kserve",
             _schema,

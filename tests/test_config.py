@@ -23,6 +23,7 @@ PRESETS = [
     "inference-kafka",
     "kafka",
     "monitoring",
+    "otlp",
     "prometheus",
     "s3",
     "s3-payloads",
@@ -65,6 +66,14 @@ def bucket(environment, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("MLLOG_EXIT_SECONDS", "0.5")
+
+
+@pytest.fixture(autouse=True)
+def collector(environment, monkeypatch):
+    """
+    A collector that nobody can reach, for the preset that sends to one.
+    """
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,7 @@ TOPIC = {"kafka_bootstrap_servers": "a:9092", "kafka_topic": "records"}
 EXTRAS = {
     "inference-kafka": ("kafka", TOPIC),
     "kafka": ("kafka", TOPIC),
+    "otlp": ("otlp", {}),
     "prometheus": ("prometheus", {}),
     "s3": ("s3", BUCKET),
     "s3-payloads": ("s3", BUCKET),

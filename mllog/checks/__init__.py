@@ -95,6 +95,7 @@ _BY_NEED: Mapping[str, Callable[[Part], bool]] = {
     "shipping": _is_a("ShippingHandler", "SysLogHandler"),
     "storing": _stores,
     "metering": _is_a("PrometheusHandler"),
+    "exporting": _is_a("OTLPHandler"),
     "publishing": _is_a("KafkaHandler", "InferenceFormatter"),
     "plotting": _is_a("TensorBoardHandler"),
     "watching": _is_a("SummaryHandler", "DriftHandler"),

@@ -64,6 +64,7 @@ _MEANINGS = {
     "s3-payloads": "the same, and images, arrays and tokens with an index",
     "kafka": "console, and JSON lines to a topic of Kafka",
     "inference-kafka": "console, inference.jsonl, and events to Kafka",
+    "otlp": "console, and a collector of OpenTelemetry by OTLP",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from ..events import Event
 from .retry import Verdict
 
-__all__ = ["PartlySentError", "Transport"]
+__all__ = ["PartlyRefusedError", "PartlySentError", "Transport"]
 
 
 class PartlySentError(Exception):
@@ -26,6 +26,23 @@ class PartlySentError(Exception):
     def __init__(self, acknowledged: int) -> None:
         super().__init__(f"{acknowledged} events were acknowledged")
         self.acknowledged = acknowledged
+
+
+class PartlyRefusedError(Exception):
+    """
+    Raised by ``send`` when the sink has all events but for some it refused.
+
+    It does not say which, and none may be sent again.
+
+    Args:
+        refused: How many.
+
+        text: What the sink said.
+    """
+
+    def __init__(self, refused: int, text: str) -> None:
+        super().__init__(text)
+        self.refused = refused
 
 
 class Transport(Protocol):
@@ -61,6 +78,8 @@ class Transport(Protocol):
 
         Raises:
             PartlySentError: Some at the front are acknowledged.
+
+            PartlyRefusedError: All are settled, and some of them refused.
 
             Exception: None is, or nobody knows.
         """

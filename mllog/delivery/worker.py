@@ -18,7 +18,7 @@ from .letters import DeadLetters
 from .outage import Outage
 from .outbox import Outbox
 from .retry import Backoff, Fault, Verdict
-from .transport import PartlySentError, Transport
+from .transport import PartlyRefusedError, PartlySentError, Transport
 
 __all__ = ["Worker"]
 
@@ -258,6 +258,13 @@ class Worker:
             if arrived:
                 self._arrived(batch, arrived, began)
             return exc.__cause__ or exc
+        except PartlyRefusedError as exc:
+            refused = min(exc.refused, most)
+            self._arrived(batch, most - refused, began)
+            # which of them is not known, so none can be kept for people
+            self._outbox.settle(batch, refused, "rejected")
+            self._reports.fault(exc)
+            return None
         except Exception as exc:
             return exc
         self._arrived(batch, most, began)

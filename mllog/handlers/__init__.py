@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from .kafka import KafkaHandler as KafkaHandler
     from .latency_csv import LatencyCSVHandler as LatencyCSVHandler
+    from .otlp import OTLPHandler as OTLPHandler
     from .prometheus import PrometheusHandler as PrometheusHandler
     from .rich import RichHandler as RichHandler
     from .s3 import S3Handler as S3Handler
@@ -31,6 +32,7 @@ __all__ = [
     "DriftHandler",
     "KafkaHandler",
     "LatencyCSVHandler",
+    "OTLPHandler",
     "PrometheusHandler",
     "RichHandler",
     "S3Archive",
@@ -47,6 +49,7 @@ _HOMES = {
     "DriftHandler": "drift",
     "KafkaHandler": "kafka",
     "LatencyCSVHandler": "latency_csv",
+    "OTLPHandler": "otlp",
     "PrometheusHandler": "prometheus",
     "RichHandler": "rich",
     "S3Archive": "s3_archive",

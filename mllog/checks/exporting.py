@@ -1,0 +1,150 @@
+"""
+What sends to a collector of OpenTelemetry: its options, alone and together.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from .. import options
+from ..delivery.otlp.endpoint import Endpoint, Security
+from ..delivery.otlp.environment import headers_of, pairs
+from ..errors import shown
+from .findings import Report
+from .model import Part, Setup, is_known
+from .storing import is_here
+from .trying import Parser, given, refusal, single, takes_all
+
+__all__ = ["check"]
+
+_FILES = ("certificate", "client_certificate", "client_key")
+_PROTOCOLS = ("http/protobuf", "grpc")
+
+
+def check(setup: Setup, report: Report) -> None:
+    """
+    Report what cannot be sent, or not as it is meant to be.
+    """
+    for part in setup.handlers.values():
+        if part.is_a("OTLPHandler"):
+            single(_SINGLE, part, report)
+            _check_packages(part, report)
+            _check_place(part, report)
+            _check_security(part, report)
+
+
+def _check_packages(part: Part, report: Report) -> None:
+    is_grpc = part.get("protocol") == "grpc"
+    needed = [("opentelemetry.proto", "opentelemetry-proto", "otlp")]
+    if is_grpc:
+        needed.append(("grpc", "grpcio", "otlp-grpc"))
+    for module, package, extra in needed:
+        if not _is_there(module):
+            option = "protocol" if module == "grpc" else "class"
+            report.error(
+                part.place(option),
+                f"{part.label}: {package} is not installed",
+                f"pip install 'mllog-handlers[{extra}]'",
+            )
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent is not there
+        return False
+
+
+def _check_place(part: Part, report: Report) -> None:
+    """
+    Report an endpoint that is none, or that lets strangers read secrets.
+    """
+    endpoint, protocol = part.get("endpoint"), part.get("protocol")
+    if endpoint in (None, "") or not is_known(endpoint):
+        return
+    if protocol not in _PROTOCOLS:
+        protocol = _PROTOCOLS[0]
+    make = functools.partial(Endpoint.of, protocol=protocol, is_whole=False)
+    if error := refusal(make, {"given": endpoint}):
+        report.refused(part.place("endpoint"), error, part.label)
+        return
+    found = make(endpoint)
+    _check_port(part, found, protocol, report)
+    if found.is_secure or is_here(found.host):
+        return
+    if part.get("headers"):
+        report.warning(
+            part.place("headers"),
+            f"http to {found.host}: whoever is on the way reads the headers",
+            f"write https://{found.host}",
+        )
+
+
+def _check_port(
+    part: Part, found: Endpoint, protocol: str, report: Report
+) -> None:
+    """
+    Report the usual port of the other protocol.
+    """
+    other = {"http/protobuf": 4317, "grpc": 4318}[protocol]
+    if found.port == other:
+        right = _PROTOCOLS[1 - _PROTOCOLS.index(protocol)]
+        report.warning(
+            part.place("endpoint"),
+            f"{part.label}: port {other} is usually that of {right}, and"
+            f" protocol is {protocol}",
+            f'write protocol="{right}", or the other port',
+        )
+
+
+def _check_security(part: Part, report: Report) -> None:
+    found = given(part, _FILES)
+    if all(is_known(part.get(name)) for name in _FILES):
+        takes_all(Security.of, found, part, report)
+    for name, value in found.items():
+        if isinstance(value, str) and value and not os.path.isfile(value):
+            report.warning(
+                part.place(name),
+                f"{shown(name, value)} is no file on this machine",
+            )
+    endpoint = part.get("endpoint")
+    if any(found.values()) and str(endpoint or "").startswith("http:"):
+        name = next(name for name, value in found.items() if value)
+        report.warning(
+            part.place(name),
+            f"{name} has no effect: {shown('endpoint', endpoint)} has no TLS",
+            "write https://",
+        )
+
+
+def _resource(option: str, value: Any) -> Any:
+    if isinstance(value, str) or value is None:
+        return pairs(option, value)
+    return options.mapping(option, value)
+
+
+def _headers(option: str, value: Any) -> Any:  # noqa: ARG001 - by name
+    if not isinstance(value, Mapping):
+        return headers_of(value)
+    return headers_of(
+        {name: value[name] for name in value if is_known(value[name])}
+    )
+
+
+_SINGLE: dict[str, Parser] = {
+    "protocol": lambda option, value: options.optional(
+        lambda o, v: options.choice(o, v, _PROTOCOLS), option, value
+    ),
+    "compression": lambda option, value: options.optional(
+        lambda o, v: options.choice(o, v, ("gzip", "none")), option, value
+    ),
+    "headers": _headers,
+    "max_attributes": functools.partial(options.integer, minimum=1),
+    "resource_attributes": _resource,
+    "service_name": functools.partial(options.optional, options.text),
+    "timeout_seconds": options.number,
+}
