@@ -9,13 +9,16 @@ application.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any, Protocol
 
 __all__ = [
     "Heir",
     "adopt_lock",
+    "before_child_ends",
     "fork_safe_lock",
     "process",
     "tell_child",
@@ -68,6 +71,40 @@ def tell_child(heir: Heir) -> None:
     Have ``forget_parent`` of *heir* called in each forked child.
     """
     _heirs.add(heir)
+
+
+# What the end of a process of Celery's pool calls, by priority.
+_last_calls: dict[int, Callable[[], object]] = {}
+
+
+def before_child_ends(call: Callable[[], object], priority: int) -> None:
+    """
+    Have *call* called before this process ends, if it is one that skips atexit.
+
+    Children of multiprocessing end with ``os._exit``, but run finalizers; those
+    of Celery's pool only send a signal.
+
+    Args:
+        call: What is called.
+
+        priority: Higher ones are called first; each one is for one call.
+    """
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing import util  # loaded already, in such a child
+
+        util.Finalize(None, call, exitpriority=priority)
+    signals = sys.modules.get("celery.signals")
+    if signals is not None:
+        _last_calls[priority] = call
+        signals.worker_process_shutdown.connect(
+            _before_end_in_pool, weak=False, dispatch_uid="mllog"
+        )
+
+
+def _before_end_in_pool(**_given: Any) -> None:
+    for _, call in sorted(_last_calls.items(), reverse=True):
+        call()
 
 
 def woke_up() -> None:

@@ -21,7 +21,7 @@ from types import FrameType
 from .. import env, waiting
 from ..accounting import DeliveryStats, Stats
 from ..errors import ConfigError
-from ..forking import fork_safe_lock, tell_child
+from ..forking import before_child_ends, fork_safe_lock, tell_child
 from ..handling import every_handler
 from .outbox import Outbox
 from .worker import Worker
@@ -321,20 +321,13 @@ def _exit_seconds() -> float:
 
 def hook_exit() -> None:
     """
-    See to it that the end of this process is noticed.
-
-    Children of multiprocessing end with ``os._exit``, which skips atexit, but
-    they run finalizers.
+    See to it that the end of this process is noticed, also without atexit.
     """
     global _hooked_process
     if _hooked_process == os.getpid():
         return
     _hooked_process = os.getpid()
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.parent_process() is not None:
-        from multiprocessing import util  # loaded already, in such a child
-
-        util.Finalize(None, _at_child_exit, exitpriority=0)
+    before_child_ends(_at_child_exit, 0)
 
 
 def _at_child_exit() -> None:

@@ -73,6 +73,7 @@ class ConsoleHandler(Handling, _StreamHandler):
             None if color is None else options.boolean("color", color)
         )
         self._chosen: tuple[Any, logging.Formatter] | None = None
+        self._plain: Any = None
         super().__init__(getattr(sys, name) if name else stream)
         self.set_up(filters, formatter_options)
         self._wrote = self.ledger.wrote
@@ -109,7 +110,7 @@ class ConsoleHandler(Handling, _StreamHandler):
         Write the record and flush.
         """
         if self._name_of_stream:
-            self.stream = getattr(sys, self._name_of_stream)
+            self.stream = self._standard(self._name_of_stream)
         if self.stream is None:  # pythonw, or a daemon that closed it
             self.ledger.dropped("no_stream")
             return
@@ -119,6 +120,20 @@ class ConsoleHandler(Handling, _StreamHandler):
             self.handleError(record)
         else:
             self._wrote()
+
+    def _standard(self, name: str) -> Any:
+        """
+        The stream of that name; the process's own if that one makes records
+        of what is written, as Celery's does: they would come here again.
+        """
+        stream = getattr(sys, name)
+        if stream is self._plain:
+            return stream
+        logger = getattr(stream, "logger", None)
+        if isinstance(logger, (logging.Logger, logging.LoggerAdapter)):
+            return getattr(sys, f"__{name}__")
+        self._plain = stream
+        return stream
 
     def setStream(self, stream: Any) -> Any:  # noqa: N802
         """

@@ -8,7 +8,6 @@ import atexit
 import logging
 import math
 import os
-import sys
 import threading
 import time
 import weakref
@@ -18,7 +17,7 @@ from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from .. import waiting
-from ..forking import fork_safe_lock, tell_child
+from ..forking import before_child_ends, fork_safe_lock, tell_child
 
 __all__ = ["Intervals", "Span"]
 
@@ -227,8 +226,6 @@ _hooked = 0
 def _hook_exit() -> None:
     """
     Have the last intervals end before logging closes its handlers.
-
-    Children of multiprocessing skip atexit, but run finalizers.
     """
     global _hooked
     if _hooked == os.getpid():
@@ -236,12 +233,8 @@ def _hook_exit() -> None:
     if not _hooked:
         atexit.register(_at_exit)
     _hooked = os.getpid()
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.parent_process() is not None:
-        from multiprocessing import util  # loaded already, in such a child
-
-        # before shippers, whose finalizer has the priority 0, end
-        util.Finalize(None, _at_exit, exitpriority=10)
+    # before shippers, whose priority is 0, end
+    before_child_ends(_at_exit, 10)
 
 
 def _at_exit() -> None:

@@ -146,6 +146,38 @@ def test_stream_that_was_replaced_is_used(name, logger, monkeypatch):
     assert all("hello" in stream.getvalue() for stream in streams)
 
 
+class Proxy:
+    """
+    A stream that logs what is written to it, as Celery's redirected ones.
+    """
+
+    def __init__(self, logger):
+        self.logger = logger
+
+    def write(self, text):
+        self.logger.warning("written: %s", text)
+
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_stream_that_makes_records_is_passed_by(name, logger, monkeypatch):
+    """
+    A record is on the process's own stream once, and makes no other record.
+    """
+    beneath = io.StringIO()
+    monkeypatch.setattr(sys, f"__{name}__", beneath)
+    logger.addHandler(mllog.ConsoleHandler(name))
+    monkeypatch.setattr(sys, name, Proxy(logger))
+
+    logger.info("one")
+    logger.info("two")
+
+    assert 2 == len(beneath.getvalue().splitlines())
+    assert "written" not in beneath.getvalue()
+
+
 def test_stream_that_was_set_is_kept(logger, capsys):
     """
     After setStream() the record goes there and nowhere else.

@@ -209,6 +209,16 @@ def until(is_so: Callable[[], Any], timeout: float = 60.0) -> None:
         time.sleep(0.02)
 
 
+def add_handlers(file: Path, handlers: Mapping[str, Any]) -> None:
+    """
+    Give the root logger of a configuration more handlers.
+    """
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config["handlers"].update(handlers)
+    config["root"]["handlers"] += handlers
+    file.write_text(json.dumps(config), encoding="utf-8")
+
+
 # --- what was logged ---
 
 
