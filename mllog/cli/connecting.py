@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +27,9 @@ def try_handlers(path: str, timeout: float) -> bool:
     Raises:
         ConfigError: The file cannot be read.
     """
+    here = os.getcwd()
+    if here not in sys.path:  # an application's own handlers are found there
+        sys.path.append(here)
     answers = connect(config.read_file(path), timeout)
     sys.stderr.flush()
     if answers and sys.stdout.isatty():

@@ -4,6 +4,7 @@ Who writes to a stream: the place that prints, or logging itself.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -58,10 +59,15 @@ def is_logging(frame: FrameType | None) -> bool:
     Whether *frame* is within a log call, a handler, or what mllog reports.
     """
     while frame is not None:
-        if frame.f_code.co_filename.startswith(_WRITERS):
+        if _is_writer(frame.f_code.co_filename):
             return True
         frame = frame.f_back
     return False
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_writer(path: str) -> bool:
+    return path.startswith(_WRITERS)
 
 
 def writer() -> object:

@@ -146,6 +146,24 @@ def test_help_says_that_the_configuration_is_trusted(capsys):
     assert "trust" in capsys.readouterr().out
 
 
+def test_connect_finds_the_handlers_of_the_application(
+    tmp_path, monkeypatch, capsys
+):
+    """
+    A module beside the configuration is found, as it is by the application.
+    """
+    (tmp_path / "own_handlers.py").write_text(
+        "import logging\nclass Own(logging.NullHandler):\n    pass\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    path = write(tmp_path, own={"class": "own_handlers.Own"})
+
+    main(["check", path, "--connect"])
+
+    assert "own\tok\t" in capsys.readouterr().out
+
+
 def test_connect_to_what_hangs_ends_with_the_process(tmp_path):
     """
     Neither a frozen server nor a class that never returns holds it up.
