@@ -181,7 +181,7 @@ def stuck(path):
 """
 
 
-REDIRECTED = BROKEN + """
+REDIRECTED = """
 setup_logging.disconnect(configure)
 app.conf.worker_hijack_root_logger = False
 configure()
@@ -193,7 +193,7 @@ def test_redirected_streams_do_not_log_a_record_again(start):
     Where Celery makes records of what is printed, a task's print is one, and
     the lines of the console are none.
     """
-    worker = start("--loglevel", "INFO", more=REDIRECTED)
+    worker = start("--loglevel", "INFO", more=BROKEN + REDIRECTED)
 
     worker.send(1, "broken", 1)
 
