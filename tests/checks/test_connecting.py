@@ -765,14 +765,19 @@ def test_secrets_of_any_kind_of_configuration_are_found(monkeypatch):
                 "api_key": "in-a-tree",
                 "credentials": ["user", {"x": "deep-one"}],
                 "topic": "visible",
+                "headers": {"Authorization": "Bearer xyz"},
             }
         }
     }
 
     assert {"in-kwargs", "from-env"} == reasons.secrets_of(ini)
-    assert {"in-a-tree", "user", "deep-one", "from-env"} == (
-        reasons.secrets_of(tree)
-    )
+    assert {
+        "in-a-tree",
+        "user",
+        "deep-one",
+        "Bearer xyz",
+        "from-env",
+    } == reasons.secrets_of(tree)
 
 
 @pytest.mark.parametrize(

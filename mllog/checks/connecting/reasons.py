@@ -143,7 +143,8 @@ def _literal(config: configparser.ConfigParser, name: str, key: str) -> Any:
 def _in(value: Any, *, is_hidden: bool = False) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, each in value.items():
-            hides = is_hidden or is_secret(str(key))
+            name = str(key).lower()
+            hides = is_hidden or is_secret(name) or name == "authorization"
             yield from _in(each, is_hidden=hides)
     elif isinstance(value, (list, tuple)):
         for each in value:
