@@ -167,24 +167,23 @@ def test_connections_that_are_kept_alive_log_each_request_once(start):
 
 
 CONFIGURED = {
-    "--log-config-json": "",
-    "logconfig_dict": (
-        "import json\nlogconfig_dict = json.load(open('logging.json'))\n"
-    ),
+    "command line": ("", ["--log-config-json", "logging.json"]),
+    "json": ("logconfig_json = 'logging.json'\n", []),
 }
 
 
 @pytest.mark.parametrize("way", CONFIGURED)
 def test_configuration_is_taken_in_every_way(start, tmp_path, way):
     """
-    The command line and a dict in the settings do what the example does.
+    The file by its name does what the dict of the example does.
     """
+    settings, arguments = CONFIGURED[way]
 
     def change(folder):
-        (folder / "gunicorn.conf.py").write_text(CONFIGURED[way])
+        (folder / "gunicorn.conf.py").write_text(settings)
 
     folder, port, metrics, _ = start(
-        *([] if CONFIGURED[way] else [way, "logging.json"]),
+        *arguments,
         *("--workers", "2"),
         change=change,
         PROMETHEUS_MULTIPROC_DIR=tmp_path / "metrics",
