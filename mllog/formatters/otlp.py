@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from .. import encoding
-from ..fields import error_of, fields_of, message_of
+from ..fields import LAYOUTS, OWN_COUNT, error_of, layout_of, message_of
 from .exceptions import said, trace
 
 __all__ = ["BYTES", "LogRecordFormat", "body_of"]
@@ -22,6 +22,7 @@ __all__ = ["BYTES", "LogRecordFormat", "body_of"]
 #: The one key of what stands for bytes.
 BYTES: Final = "\0bytes"
 
+_BEHIND: Final = OWN_COUNT - 1
 # Longer ones become a summary, as everywhere.
 _MOST_BYTES: Final = 4096
 _BODIES: Final = frozenset({str, dict, list})
@@ -52,12 +53,22 @@ class LogRecordFormat:
         """
         max_bytes = self._max_bytes
 
+        # The hot path: called once per record, by whoever logs.
         def line_of(record: logging.LogRecord) -> bytes:
-            fields = fields_of(record)
-            if bytes in map(type, fields.values()):
-                fields = _marked(fields)
+            own = record.__dict__
+            layout = LAYOUTS.get(tuple(own)[_BEHIND:]) or layout_of(own)
+            fields = {name: own[name] for name in layout.names}
+            for value in fields.values():
+                if type(value) is bytes:
+                    fields = _marked(fields)
+                    break
+            try:
+                # microseconds: a float has no more of them
+                created = round(record.created * 1e6) * 1000
+            except Exception:  # makeLogRecord takes anything for a time
+                created = 0
             document = {
-                "t": _nanoseconds(record.created),
+                "t": created,
                 "n": record.levelno,
                 "s": record.name,
                 "b": body_of(record),
@@ -82,14 +93,6 @@ def body_of(record: logging.LogRecord) -> Any:
     if record.args or type(message) not in _BODIES:
         return message_of(record)
     return message
-
-
-def _nanoseconds(created: float) -> int:
-    try:
-        # microseconds: a float has no more of them
-        return max(0, round(created * 1e6)) * 1000
-    except Exception:  # makeLogRecord takes anything for a time
-        return 0
 
 
 def _marked(fields: dict[str, Any]) -> dict[str, Any]:

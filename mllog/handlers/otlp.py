@@ -67,7 +67,8 @@ class OTLPHandler(ShippingHandler):
         headers: Headers of each request, ``{"Authorization": "Bearer …"}``,
             or text ``"a=1,b=2"``.  They are never shown.
 
-        timeout_seconds: How long one attempt may take.
+        timeout_seconds: How long one attempt may take; it is the
+            *send_timeout_seconds* of other handlers.
 
         compression: ``"gzip"`` or ``"none"``; None is the former.
 
@@ -141,7 +142,8 @@ class OTLPHandler(ShippingHandler):
             _resource(service_name, resource_attributes),
             options.integer("max_attributes", max_attributes, minimum=1),
         )
-        delivery.setdefault("send_timeout_seconds", timeout_seconds)
+        timeout = options.number("timeout_seconds", timeout_seconds)
+        delivery.setdefault("send_timeout_seconds", timeout)
         super().__init__(**delivery)
         self.ship(
             _transport(protocol)(

@@ -5,9 +5,12 @@ Each property is a function of the handler's class, which broken ones fail.
 """
 
 import contextlib
+import http.client
 import logging
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -222,6 +225,86 @@ def test_stall_that_is_taken_for_success_is_found(collector):
     fails(stall_holds_nobody, collector, "http/protobuf", forgets_errors)
 
 
+def dribble_ends_at_its_time(collector, breaks=None):
+    """
+    An answer that comes byte by byte, for ever, ends with the attempt.
+    """
+    listening = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def dribble(made):
+        with made, contextlib.suppress(OSError):
+            made.recv(65536)
+            made.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not over.wait(0.02):
+                made.sendall(b"x")
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                made = listening.accept()[0]
+                threading.Thread(
+                    target=dribble, args=(made,), daemon=True
+                ).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    port = listening.getsockname()[1]
+    handler = mllog.OTLPHandler(
+        f"http://127.0.0.1:{port}", linger_seconds=0.01, timeout_seconds=0.3
+    )
+    if breaks is not None:
+        breaks(handler._worker._transport)
+    logger = logging.Logger("faults")
+    logger.addHandler(handler)
+    try:
+        logger.info("0")
+        wait_until(lambda: handler.stats().retried, "end", seconds=5)
+        assert 0 == handler.stats().sent
+    finally:
+        over.set()
+        # not shutdown alone: accept() goes on until its socket is closed
+        with contextlib.suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        handler.close(1)
+
+
+def waits_for_each_byte(transport):
+    """
+    The timeout of the socket begins anew with each byte.
+    """
+    made = transport.open
+
+    def opened(deadline):
+        made(deadline)
+        connection = transport._connection
+        usual = http.client.HTTPResponse
+        type(connection).response_class = property(
+            lambda _: usual, lambda *_: None
+        )
+
+    transport.open = opened
+
+
+def test_otlp_answer_that_dribbles_ends_at_its_time(collector):
+    """
+    The time of an attempt is that of all of it.
+    """
+    dribble_ends_at_its_time(collector)
+
+
+def test_answer_that_is_waited_for_byte_by_byte_is_found(
+    collector, monkeypatch
+):
+    """
+    The control: a client whose timeout is for each byte.
+    """
+    monkeypatch.setattr(
+        http.client.HTTPConnection, "response_class", http.client.HTTPResponse
+    )
+    fails(dribble_ends_at_its_time, collector, waits_for_each_byte)
+
+
 # --- busy ---------------------------------------------------------------------------
 
 
@@ -272,13 +355,18 @@ def test_busy_collector_that_is_not_heard_is_found(
 # --- refused ------------------------------------------------------------------------
 
 
-def partial_success_is_counted(collector, protocol, breaks=None):
+def partial_success_is_counted(collector, protocol, breaks=None, **options):
     """
     What is refused of a batch counts as rejected, and is not sent again.
     """
     collector.tell(rejected=3, message="too old", times=1)
     with shipping(
-        collector, protocol, breaks, linger_seconds=0.3, batch_records=10
+        collector,
+        protocol,
+        breaks,
+        linger_seconds=0.3,
+        batch_records=10,
+        **options,
     ) as (logger, handler):
         for number in range(10):
             logger.info("%d", number)
@@ -301,6 +389,15 @@ def test_otlp_partial_success_counts_what_was_refused(
 
     said = capsys.readouterr().err
     assert 1 == said.count("3 records were refused: too old")
+
+
+def test_otlp_partial_success_is_counted_out_of_a_spool(collector, tmp_path):
+    """
+    What was refused is in no spool any more.
+    """
+    partial_success_is_counted(
+        collector, "http/protobuf", spool="always", spool_dir=tmp_path
+    )
 
 
 @pytest.mark.parametrize("breaks", [overhears_refusals, sends_refusals_again])

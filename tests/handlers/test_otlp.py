@@ -325,6 +325,8 @@ def test_variable_of_the_logs_endpoint_is_the_whole_path(monkeypatch):
         ({"compression": "zstd"}, "compression='zstd'"),
         ({"max_attributes": 0}, "max_attributes=0"),
         ({"headers": "secret"}, "headers"),
+        ({"headers": "a!=secret", "protocol": "grpc"}, "headers=['a!']"),
+        ({"headers": "k-bin=secret", "protocol": "grpc"}, "['k-bin']"),
         ({"client_key": "key.pem"}, "client_key='key.pem'"),
         ({"timeout_seconds": 0}, "timeout_seconds=0"),
         ({"endpont": "x"}, "write endpoint"),

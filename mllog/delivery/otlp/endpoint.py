@@ -4,6 +4,7 @@ Where a collector listens, and how it and we prove who we are.
 
 from __future__ import annotations
 
+import re
 import ssl
 import urllib.parse
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ __all__ = ["Endpoint", "Security"]
 
 _PORTS = {"http/protobuf": 4318, "grpc": 4317}
 _PATH = "/v1/logs"
+_SCHEMES = ("http", "https")
+# what no URL has, and http.client refuses with every request
+_ODD = re.compile(r"[\x00-\x20\x7f]")
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class Endpoint:
             port = url.port
         except ValueError:
             raise _wrong(text) from None
-        if url.scheme not in ("http", "https") or not url.hostname:
+        is_odd = _ODD.search(str(text)) is not None
+        if is_odd or url.scheme not in _SCHEMES or not url.hostname:
             raise _wrong(text)
         if url.username or url.password:
             raise ConfigError(

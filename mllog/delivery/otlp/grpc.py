@@ -5,11 +5,12 @@ The way to a collector over gRPC: one channel, a call for each batch.
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from ...errors import require
+from ...errors import ConfigError, require, shown
 from ...events import Message
 from ...forking import tell_child
 from ..retry import Fault, Verdict
@@ -23,6 +24,7 @@ __all__ = ["GRPCTransport"]
 _METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 # the delivery core tries again, and knows for how long
 _OPTIONS: Final = (("grpc.enable_retries", 0),)
+_KEY: Final = re.compile(r"[a-z0-9_.-]+")
 _DETAILS: Final = "grpc-status-details-bin"
 _RETRY_INFO: Final = b"google.rpc.RetryInfo"
 # What a status means; what is not here is tried again.
@@ -63,6 +65,8 @@ class GRPCTransport:
         say: Tells people what the collector warns of.
 
     Raises:
+        ConfigError: gRPC has no header of such a name.
+
         MissingPackageError: grpcio is not installed.
     """
 
@@ -80,9 +84,7 @@ class GRPCTransport:
     ) -> None:
         self._grpc: Any = require("grpc", "otlp-grpc")
         self._endpoint, self._requests = endpoint, requests
-        self._metadata = tuple(
-            (name.lower(), value) for name, value in headers.items()
-        )
+        self._metadata = _metadata(headers)
         kinds = self._grpc.Compression
         self._compression = kinds.Gzip if compresses else kinds.NoCompression
         self._security = security
@@ -197,6 +199,25 @@ class GRPCTransport:
         return OTLPError(
             f"{self._endpoint}: {name}: {said}", fault, after, fix
         )
+
+
+def _metadata(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """
+    Headers as gRPC has them.
+
+    Raises:
+        ConfigError: It has none of that name; the value is not shown.
+    """
+    found = tuple((name.lower(), value) for name, value in headers.items())
+    for name, _ in found:
+        is_ours = name.startswith("grpc-") or name.endswith("-bin")
+        if is_ours or not _KEY.fullmatch(name):
+            raise ConfigError(
+                shown("headers", [name]),
+                expected="for gRPC a name of a-z 0-9 _ . -, not of gRPC's own"
+                " (grpc-…, …-bin)",
+            )
+    return found
 
 
 def _content(path: str | None) -> bytes | None:

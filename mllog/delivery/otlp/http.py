@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import contextlib
 import encodings.idna  # noqa: F401 - a name may first be resolved at exit
+import functools
 import gzip
 import http.client
+import io
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -139,7 +141,8 @@ class HTTPTransport:
             connection.request(
                 "POST", self._endpoint.path, body, self._headers
             )
-            connection.sock.settimeout(_left(deadline))
+            # its own: a timeout of the socket begins anew with each byte
+            connection.response_class = functools.partial(_Answer, deadline)
             answer = connection.getresponse()
             found = answer.read(_MOST_ANSWER_BYTES)
             if not answer.isclosed() or answer.will_close:
@@ -180,6 +183,43 @@ class HTTPTransport:
         if isinstance(error, OTLPError):
             return error.verdict
         return Verdict(Fault.TRANSIENT)
+
+
+class _Answer(http.client.HTTPResponse):
+    """
+    An answer that has to be there by a deadline, however slowly it comes.
+    """
+
+    def __init__(
+        self, deadline: float, sock: Any, *given: Any, **more: Any
+    ) -> None:
+        super().__init__(_Timed(sock, deadline), *given, **more)  # type: ignore[arg-type]
+
+
+class _Timed(io.RawIOBase):
+    """
+    What is read of a socket until a deadline; the socket stays open.
+    """
+
+    def __init__(self, sock: Any, deadline: float) -> None:
+        super().__init__()
+        self._sock, self._deadline = sock, deadline
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """
+        Itself, buffered: what an HTTPResponse reads.
+        """
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer did not come in time")
+        self._sock.settimeout(left)
+        return int(self._sock.recv_into(buffer))
 
 
 def _left(deadline: float) -> float:

@@ -110,7 +110,7 @@ class Requests:
 
     def _record_of(self, document: dict[str, Any]) -> Any:
         number = int(document.get("n") or 0)
-        created = int(document["t"])
+        created = max(0, int(document["t"]))
         level = str(document.get("l") or "")
         record = self._record(
             time_unix_nano=created,

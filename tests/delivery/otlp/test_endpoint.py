@@ -42,7 +42,17 @@ def test_endpoint_of_logs_alone_is_taken_as_it_is():
 
 
 @pytest.mark.parametrize(
-    "given", ["c:4317", "ftp://c", "http://", "http://c:x", 5, "http://[c"]
+    "given",
+    [
+        "c:4317",
+        "ftp://c",
+        "http://",
+        "http://c:x",
+        5,
+        "http://[c",
+        "http://a b",
+        "http://c/a b",
+    ],
 )
 def test_endpoint_that_is_no_url_raises(given):
     """
