@@ -118,7 +118,9 @@ def test_processes_that_are_recycled_log_each_task_once(start):
     recipes.until(
         lambda: len(worker.of("celery.app.trace", "succeeded")) == 80, 100
     )
-    assert 80 == recipes.counted(worker.metrics, "inference_latency_seconds")
+    assert 80 == recipes.counted(
+        worker.metrics, "inference_latency_seconds", 80
+    )
     worker.server.stop(30)
     found = worker.records()
     of_model = recipes.inferences(found)

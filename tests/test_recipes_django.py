@@ -64,8 +64,8 @@ def test_each_request_is_logged_once(start, name, debug):
 
     assert (60, 0) == (len(asked.answered), len(asked.unanswered))
     assert [404, 500] == [status for _, status in (*lost, *failed)]
-    assert 60 == recipes.counted(port, "inference_latency_seconds")
-    assert 62 == recipes.counted(port, "request_latency_seconds")
+    assert 60 == recipes.counted(port, "inference_latency_seconds", 60)
+    assert 62 == recipes.counted(port, "request_latency_seconds", 62)
     server.stop(20)
     found = recipes.records(folder, FILE)
     assert 60 == len(recipes.inferences(found)) == len(recipes.rows(folder))
@@ -107,4 +107,4 @@ def test_command_beside_a_server_leaves_it_alone(start):
     assert "no issues" in done.stdout
     asked = recipes.ask(port, 10)
     assert 10 == len(asked.answered)
-    assert 10 == recipes.counted(port, "inference_latency_seconds")
+    assert 10 == recipes.counted(port, "inference_latency_seconds", 10)

@@ -127,7 +127,7 @@ def test_requests_that_fail_have_a_level_and_one_traceback(start):
     (crash,) = [each for each in found if "exception" in each]
     assert ("uvicorn.error", "ERROR") == (crash["logger"], crash["level"])
     assert "ZeroDivisionError" in crash["exception"]["traceback"]
-    assert 2 == recipes.counted(metrics, "request_latency_seconds")
+    assert 2 == recipes.counted(metrics, "request_latency_seconds", 2)
 
 
 def test_workers_that_end_and_are_killed_log_each_request_once(
@@ -154,10 +154,10 @@ def test_workers_that_end_and_are_killed_log_each_request_once(
     load.reached(200)
     asked = load.stop()
 
-    recipes.assert_each_once(folder, FILE, asked, metrics)
+    recipes.assert_each_once(folder, FILE, asked, metrics, killed=4)
     assert len(asked.unanswered) < 40
     server.stop(20)
-    recipes.assert_each_once(folder, FILE, asked)
+    recipes.assert_each_once(folder, FILE, asked, killed=4)
 
 
 def is_there(pid):

@@ -141,7 +141,7 @@ def test_reload_reopening_and_a_kill_lose_what_was_in_flight_at_most(start):
     )
     asked = load.stop()
 
-    recipes.assert_each_once(folder, FILE, asked, metrics)
+    recipes.assert_each_once(folder, FILE, asked, metrics, killed=2)
     # its two threads, and what they had accepted
     assert len(asked.unanswered) <= 4
     levels = {
