@@ -80,6 +80,12 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         help="what drift is measured against; the first half of the time",
     )
     parser.add_argument(
+        "--backend",
+        choices=("duckdb", "pyspark"),
+        default="duckdb",
+        help="what reads and counts",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="everything, as JSON"
     )
     add_engine_to(parser)
@@ -156,7 +162,13 @@ def asked(given: argparse.Namespace, logs: ExitStack) -> Report:
     if given.field:
         fields.append(given.field)
     opened = logs.enter_context(
-        open_logs(paths, by=by, fields=fields, **chosen(given))
+        open_logs(
+            paths,
+            backend=given.backend,
+            by=by,
+            fields=fields,
+            **chosen(given),
+        )
     )
     return report(
         opened,

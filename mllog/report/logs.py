@@ -24,7 +24,7 @@ from .translating import number, text, translated
 
 __all__ = ["Logs", "group_in", "groups_of", "open_logs"]
 
-_BACKENDS: Final = ("duckdb",)
+_BACKENDS: Final = ("duckdb", "pyspark")
 _PARTS: Final = ("level", "logger", "message")
 
 
@@ -399,8 +399,11 @@ def _schema(
 def _store(
     backend: str, inputs: Sequence[Input], schema: Schema, settings: Settings
 ) -> Store:
-    options.choice("backend", backend, _BACKENDS)
-    return DuckDBStore(inputs, schema, settings)
+    if backend == "duckdb":
+        return DuckDBStore(inputs, schema, settings)
+    from .spark import SparkStore  # which starts Java
+
+    return SparkStore(inputs, schema, settings)
 
 
 def groups_of(logs: Logs, by: Sequence[str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ try:
 except ImportError:  # PyPy and sub-interpreters
     orjson = None  # type: ignore[assignment]
 
-__all__ = ["LONGEST_LINE_BYTES", "REPORT", "washed"]
+__all__ = ["LONGEST_LINE_BYTES", "REPORT", "note_reports", "washed"]
 
 #: Longer lines are passed over: an engine has room for so much.
 LONGEST_LINE_BYTES: Final = 15 << 20
@@ -102,7 +102,7 @@ def _lines(
             if _is_clean(block):
                 yield block if block.endswith(b"\n") else block + b"\n"
                 continue
-            _note(block, reports)
+            note_reports(block, reports)
             yield _encoded(records_in(block, skipped), skipped)
 
 
@@ -133,7 +133,10 @@ def _encoded(records: Iterable[Record], skipped: Counter[str]) -> bytes:
     return b"".join(lines)
 
 
-def _note(block: bytes, reports: list[str]) -> None:
+def note_reports(block: bytes, reports: list[str]) -> None:
+    """
+    Add what handlers reported on standard error, found in *block*.
+    """
     if REPORT not in block:
         return
     reports += [
