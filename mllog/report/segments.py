@@ -178,7 +178,14 @@ def _worst(found: list[Segment]) -> list[Segment]:
         for each in found
         if " & " not in each.field or _says_more(each, singles)
     ]
-    kept.sort(key=lambda each: (not each.is_bad, -each.excess))
+    kept.sort(
+        key=lambda each: (
+            not each.is_bad,
+            -round(each.excess, 6),
+            each.field,
+            each.value,
+        )
+    )
     return kept
 
 

@@ -14,7 +14,7 @@ from mllog.compression import zstd
 from mllog.report import open_logs, report, sides_of
 
 pytestmark = [
-    pytest.mark.spark,
+    pytest.mark.frameworks,
     pytest.mark.timeout(400),
     # of pyspark, about pandas and Python
     pytest.mark.filterwarnings("default"),
@@ -118,6 +118,6 @@ def test_conditions_mean_the_same_to_both(folder, spark):
     found = plain("pyspark", folder, spark, **options)
 
     assert 0 < expected["reading"]["chosen"] < expected["reading"]["records"]
-    assert 4 == len(expected["latency_by"])
+    assert 5 == len(expected["latency_by"])
     for name in ("reading", "latency", "latency_by", "volume"):
         assert expected[name] == found[name], name
