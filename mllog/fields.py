@@ -233,7 +233,7 @@ VOCABULARY: Final[Mapping[str, Field]] = {
             "confidence", "histogram", "ratio", "Score of the predicted class"
         ),
         Field(
-            "time_to_first_byte",
+            "first_byte_latency",
             "histogram",
             "seconds",
             "Time to the first byte of a response",

@@ -10,6 +10,7 @@ from hypothesis import given
 
 import mllog
 from mllog import fields
+from mllog.metrics.units import without_unit
 
 
 @given(given_fields=hostile.FIELDS)
@@ -143,3 +144,13 @@ def test_vocabulary_has_units_of_the_base():
             assert field.unit == "seconds"
         if name.endswith("_bytes"):
             assert field.unit == "bytes"
+
+
+def test_seconds_of_the_vocabulary_are_not_taken_for_another_unit():
+    """
+    No name ends as a unit does that its field is not in.
+    """
+    for field in fields.VOCABULARY.values():
+        stem = without_unit(field.name)
+        ending = field.name.removeprefix(stem).strip("_")
+        assert ending in ("", field.unit), field.name

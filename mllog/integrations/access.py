@@ -319,7 +319,7 @@ class Access:
         fields["status_code"] = status
         fields[self.clock] = self._seconds
         if self._pieces > 1 or (self._pieces and not self.is_complete):
-            fields["time_to_first_byte"] = self._first_seconds
+            fields["first_byte_latency"] = self._first_seconds
         fields["request_bytes"] = self.request_bytes
         fields["response_bytes"] = (
             0 if self.has_no_body() else self.response_bytes

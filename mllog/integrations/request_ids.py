@@ -59,4 +59,8 @@ def remote_span(traceparent: str) -> dict[str, str]:
     found = _TRACEPARENT.fullmatch(traceparent.strip())
     if found is None or (found[1] == "00" and found[5]):
         return {}
-    return {"trace_id": found[2], "span_id": found[3]}
+    return {
+        "trace_id": found[2],
+        "span_id": found[3],
+        "trace_flags": found[4],
+    }

@@ -104,7 +104,7 @@ def test_wsgi_pieces_pass_and_are_counted(logger, kept, make):
         record.response_bytes,
         record.service,
     )
-    assert 0 < record.time_to_first_byte <= record.request_latency < DEADLINE
+    assert 0 < record.first_byte_latency <= record.request_latency < DEADLINE
     assert server.headers["X-Request-ID"] == record.request_id
     assert [record.request_id] == kept.ids
     assert "secret" not in str(vars(record))
@@ -388,6 +388,7 @@ def test_wsgi_ids_come_from_headers(logger, kept):
         "request_id": "a__b",
         "trace_id": TRACE,
         "span_id": PARENT,
+        "trace_flags": "00",
     } == here
 
 

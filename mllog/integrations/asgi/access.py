@@ -39,7 +39,7 @@ class AccessMiddleware:
     The record's message is ``GET /predict 200``; its fields are
     ``request_id``, ``method``, ``path``, ``route`` where the framework says
     which it was, ``status_code``, ``request_latency`` (seconds to the last
-    byte), ``time_to_first_byte`` (seconds) where the answer came in pieces,
+    byte), ``first_byte_latency`` (seconds) where the answer came in pieces,
     ``request_bytes``, ``response_bytes`` and, where something went wrong,
     ``error``.  It has no traceback: servers and frameworks log that.
 
@@ -47,8 +47,8 @@ class AccessMiddleware:
     request's header with all but ``A-Z a-z 0-9 . _ -`` replaced and at most
     128 characters long, else a new one.  It is sent back in the response's
     header unless the app sets that itself.  Until the app returns it is bound,
-    with ``trace_id`` and ``span_id`` of a valid ``traceparent``: routes in
-    threads and background tasks log it too.
+    with ``trace_id``, ``span_id`` and ``trace_flags`` of a valid
+    ``traceparent``: routes in threads and background tasks log it too.
 
     A status from 500 on is logged as ERROR, from 400 on with
     *client_error_level*.  An exception that nothing turned into a response is
