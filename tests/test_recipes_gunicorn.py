@@ -76,6 +76,7 @@ def send(server, number):
     os.kill(server.pid, number)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("preload", [False, True])
 def test_workers_that_are_recycled_log_each_request_once(
     start, fault_scale, preload
