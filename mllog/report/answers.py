@@ -336,7 +336,7 @@ class Segment:
 
         lift_low: Lower end of the 95 % confidence interval of *lift*.
 
-        lift_high: Its upper end; infinite where no other record is bad.
+        lift_high: Its upper end.
 
         excess: How many fewer would be bad, were they as good as others.
 

@@ -134,15 +134,14 @@ def risk_ratio(
 ) -> tuple[float, Interval]:
     """
     How many times as likely hits are, with its interval on the log scale.
+
+    Where a side has none, half a hit is added to both.
     """
-    if other_count == 0 or other_hits == 0:
-        return (math.inf if hits else 1.0), Interval(0.0, math.inf)
-    ratio = (hits / count) / (other_hits / other_count)
-    if hits == 0:
-        return 0.0, Interval(0.0, math.inf)
-    spread = math.sqrt(
-        max(0.0, 1 / hits - 1 / count + 1 / other_hits - 1 / other_count)
-    )
+    a, n, b, m = map(float, (hits, count, other_hits, other_count))
+    if min(a, b) == 0:
+        a, n, b, m = a + 0.5, n + 1, b + 0.5, m + 1
+    ratio = (a / n) / (b / m)
+    spread = math.sqrt(max(0.0, 1 / a - 1 / n + 1 / b - 1 / m))
     factor = math.exp(min(700.0, Z95 * spread))
     return ratio, Interval(ratio / factor, ratio * factor)
 

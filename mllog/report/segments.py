@@ -28,6 +28,7 @@ _MOST_VALUES: Final = 1000
 _MOST_CELLS: Final = 50_000
 _MOST_SHOWN: Final = 20
 _ALPHA: Final = 0.05
+_AND: Final = " & "
 _TEST: Final = (
     "score test of two proportions, Fisher's exact test of few; Holm's"
     " correction for all values tested"
@@ -148,8 +149,8 @@ def _segment(
         part.bad, part.records, bad - part.bad, records - part.records
     )
     return Segment(
-        " & ".join(part.fields),
-        " & ".join(part.values),
+        _AND.join(part.fields),
+        _AND.join(part.values),
         part.records,
         part.bad,
         part.bad / bad if bad else 0.0,
@@ -166,21 +167,22 @@ def _segment(
 
 def _worst(found: list[Segment]) -> list[Segment]:
     """
-    The bad ones by what they cost; a pair only where it says more.
+    The bad ones by what they cost; a pair before those that it explains.
     """
     singles = {
-        (each.field, each.value): each
-        for each in found
-        if " & " not in each.field
+        (each.field, each.value): each for each in found if not _halves(each)
     }
-    kept = [
-        each
-        for each in found
-        if " & " not in each.field or _says_more(each, singles)
-    ]
+    kept = list(singles.values())
+    explained = set()
+    for pair in found:
+        parents = [singles[each] for each in _halves(pair) if each in singles]
+        if parents and _says_more(pair, parents):
+            kept.append(pair)
+            explained.update((each.field, each.value) for each in parents)
     kept.sort(
         key=lambda each: (
             not each.is_bad,
+            (each.field, each.value) in explained,
             -round(each.excess, 6),
             each.field,
             each.value,
@@ -189,14 +191,20 @@ def _worst(found: list[Segment]) -> list[Segment]:
     return kept
 
 
-def _says_more(pair: Segment, singles: dict[tuple[str, str], Segment]) -> bool:
+def _halves(found: Segment) -> list[tuple[str, str]]:
+    """
+    The two values that a pair is of; none of a single value.
+    """
+    if _AND not in found.field:
+        return []
+    fields, values = found.field.split(_AND), found.value.split(_AND)
+    return list(zip(fields, values, strict=False))
+
+
+def _says_more(pair: Segment, parents: list[Segment]) -> bool:
     """
     Whether a pair is worse than each of its two, and nearly all of their cost.
     """
-    halves = zip(
-        pair.field.split(" & "), pair.value.split(" & "), strict=False
-    )
-    parents = [singles[each] for each in halves if each in singles]
     return pair.is_bad and all(
         pair.lift > 1.5 * each.lift and pair.excess > 0.8 * each.excess
         for each in parents
