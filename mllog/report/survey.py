@@ -185,7 +185,7 @@ def _sampled(given: Input, most_bytes: int) -> Iterator[list[Record]]:
         yield from _in_parquet(given.path)
         return
     skipped: Counter[str] = Counter()
-    with given.file.open() as raw:
+    with contextlib.closing(given.file.open()) as raw:
         if given.packing or given.bytes <= most_bytes:
             stream: Any = _Head(decompressed(raw), most_bytes)
         else:
