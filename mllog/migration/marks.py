@@ -23,8 +23,8 @@ class Marks:
     """
     The marks of a program, and what they hold for.
 
-    Behind a statement, or alone above it, a mark holds for that statement:
-    all of it, if it is a ``def``, a ``class`` or another block.
+    Behind a statement a mark holds for that statement, behind ``def``,
+    ``if`` or ``else`` for the block; alone above a statement for all of it.
     ``# mllog: keep file`` holds for the file.
     """
 
@@ -49,28 +49,45 @@ class Marks:
         """
         if self.is_for_file or not (self._behind or self._alone):
             return self.is_for_file
-        return any(
-            self._is_marked(each)
-            for each in (node, *self._source.above(node))
-            if isinstance(each, (cst.BaseStatement, cst.BaseSuite))
-            or hasattr(each, "body")
+        inner = node
+        for each in self._source.above(node):
+            if isinstance(each, cst.SimpleStatementLine):
+                if self._is_on(each):
+                    return True
+            elif isinstance(getattr(each, "body", None), cst.BaseSuite):
+                is_block = inner is each.body  # type: ignore[attr-defined]
+                if self._is_above(each) or (is_block and self._heads(each)):
+                    return True
+            inner = each
+        return False
+
+    def _is_on(self, node: cst.CSTNode) -> bool:
+        """
+        Whether a mark stands in or right above a statement without a block.
+        """
+        first, last = self._source.line(node), self._source.last_line(node)
+        held = set(range(first, last + 1))
+        return not held.isdisjoint(self._behind | self._alone) or (
+            first - 1 in self._alone
         )
 
-    def _is_marked(self, node: cst.CSTNode) -> bool:
-        if isinstance(node, (cst.Module, cst.BaseSuite)):
-            return False
-        first, last = self._source.line(node), self._source.last_line(node)
-        above = first - 1
-        for decorator in getattr(node, "decorators", ()):
-            above = min(above, self._source.line(decorator) - 1)
+    def _heads(self, node: cst.CSTNode) -> bool:
+        """
+        Whether a mark stands on the lines that head a block.
+        """
+        first, last = _first(self._source, node), self._source.last_line(node)
         body = getattr(node, "body", None)
         if isinstance(body, cst.IndentedBlock) and body.body:
             last = max(first, self._source.line(body.body[0]) - 1)
-        held = set(range(first, last + 1))
-        return bool(held & self._behind) or (
-            above in self._alone
-            or (
-                not isinstance(body, cst.IndentedBlock)
-                and bool(held & self._alone)
-            )
-        )
+        return not self._behind.isdisjoint(range(first, last + 1))
+
+    def _is_above(self, node: cst.CSTNode) -> bool:
+        """
+        Whether a mark stands alone above a whole statement.
+        """
+        return _first(self._source, node) - 1 in self._alone
+
+
+def _first(source: Source, node: cst.CSTNode) -> int:
+    decorators = getattr(node, "decorators", ())
+    return min(map(source.line, (node, *decorators)))

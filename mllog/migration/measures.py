@@ -232,7 +232,11 @@ class Measures:
     def _read(self, reading: _Reading, found: _Found) -> None:
         label, variable = _label(reading.before), self._variable(reading.node)
         name = label or variable
-        if not name or _is_total(reading.before) or reading.value.conversion:
+        if _is_counted(reading) or reading.value.conversion:
+            return
+        if len(name) < 2:
+            if is_number(reading.value.spec):
+                found.missed.append("a number is not measured: it has no name")
             return
         step = _step(label, variable)
         latency, unit = _latency(label, variable, reading.after)
@@ -362,11 +366,14 @@ def _normal(name: str) -> str:
     return re.sub(r"[^\w/]+", "_", name).strip("_/").lower()
 
 
-def _is_total(before: str) -> bool:
+def _is_counted(reading: _Reading) -> bool:
     """
-    Whether a value is the end of a count, as in ``3/10``.
+    Whether a value is one of a count, as in ``3/10``; a step may be the first.
     """
-    return before.strip(" []()") in ("/", "of", "out of")
+    before, after = reading.before.strip(" []()"), reading.after.strip(" []()")
+    if before in ("/", "of", "out of"):
+        return True
+    return after == "/" and not _step(_label(reading.before), "")
 
 
 def _step(label: str, variable: str) -> str:
@@ -381,17 +388,15 @@ def _latency(label: str, variable: str, after: str) -> tuple[str, str]:
     """
     The field for a latency, and the unit that the value has.
     """
-    unit = ""
     found = _UNIT.match(after)
-    if found:
-        unit = _UNITS.get(found[1], "")
-    for name in (label, variable):
+    unit = _UNITS.get(found[1], "") if found else ""
+    field_name = ""
+    for name in (variable, label):
         stem, _, suffix = name.rpartition("_")
         own = _UNITS.get(suffix, "") if stem else ""
-        known = _LATENCIES.get(stem if own else name, "")
-        if known:
-            return known, unit or own or "s"
-    return "", ""
+        field_name = _LATENCIES.get(stem if own else name, field_name)
+        unit = unit or own
+    return field_name, unit or "s"
 
 
 def _entries(found: _Found) -> list[tuple[str, str]]:

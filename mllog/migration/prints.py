@@ -4,6 +4,7 @@ The print calls of a program: which become records, and which stay, and why.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -183,8 +184,10 @@ class Prints:
                     return "a test captures what it prints"
                 if self._makes_records(each):
                     return "it would log while a record is handled"
-        if self._replaces_stream(call):
+        if self._source.scope(call) in self._replaced:
             return "sys.stdout or sys.stderr is replaced here"
+        if self._replaces_print:
+            return "builtins.print is replaced in this file"
         return ""
 
     def _redirects(self, node: cst.With) -> bool:
@@ -211,23 +214,30 @@ class Prints:
             if isinstance(each, cst.ClassDef)
         )
 
-    def _replaces_stream(self, call: cst.Call) -> bool:
-        return self._source.scope(call) in self._replaced
-
-    @property
-    def _replaced(self) -> set[object]:
+    @functools.cached_property
+    def _replaced(self) -> frozenset[object]:
         """
         The scopes in which a standard stream is replaced.
         """
-        if not hasattr(self, "_scopes"):
-            self._scopes = {
-                self._source.scope(node)
-                for node in self._source.nodes
-                if isinstance(node, cst.AssignTarget)
-                and isinstance(node.target, cst.Attribute)
-                and self._source.meanings(node.target) & (_STDOUT | _STDERR)
-            }
-        return self._scopes
+        return frozenset(
+            self._source.scope(node)
+            for node in self._source.nodes
+            if self._assigns(node, _STDOUT | _STDERR)
+        )
+
+    @functools.cached_property
+    def _replaces_print(self) -> bool:
+        return any(
+            self._assigns(node, frozenset({"builtins.print"}))
+            for node in self._source.nodes
+        )
+
+    def _assigns(self, node: cst.CSTNode, names: frozenset[str]) -> bool:
+        return (
+            isinstance(node, cst.AssignTarget)
+            and isinstance(node.target, cst.Attribute)
+            and bool(self._source.meanings(node.target) & names)
+        )
 
     # --- what the arguments say ---
 
