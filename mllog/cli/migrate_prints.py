@@ -35,18 +35,26 @@ of doctests and redirected blocks, print that is passed on, what is marked
 
     print(answer)  # mllog: keep
 
-A mark behind or above a def, a class or an if holds for the block, `# mllog:
-keep file` for the file.  Files that do not parse are reported and left.
+The mark behind a def, class or if holds for the block, `# mllog: keep file`
+for the file.  Files that do not parse are reported and left.
 
 Exit status: 0, 1 with --check if something would change, 2 if a path does not
 exist or a file could not be written."""
 
 _HINT: Final = """\
-Records below WARNING show up nowhere until logging is set up.  Where the program starts:
+Until logging is set up, records below WARNING show up nowhere.  --configure
+adds the two lines under `if __name__ == "__main__":`, or write them yourself
+where the program starts:
 
     import mllog
     mllog.configure("console")
 """
+_SETTING_UP: Final = (
+    "basicConfig(",
+    "dictConfig(",
+    "fileConfig(",
+    "mllog.configure(",
+)
 _COLORS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -216,8 +224,16 @@ def _conclude(
         return
     if not (given.write or given.check):
         sys.stderr.write("Nothing is written: --write does that.\n")
-    if not given.configure:
+    if not (given.configure or any(map(_sets_up, programs))):
         sys.stderr.write(_HINT)
+
+
+def _sets_up(program: Program) -> bool:
+    """
+    Whether logging is set up in a file, and its author knows how.
+    """
+    text = program.file.text if program.file else ""
+    return any(each in text for each in _SETTING_UP)
 
 
 def _count(number: int) -> str:

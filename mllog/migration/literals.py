@@ -208,7 +208,7 @@ def _merged(last: Literal, new: Literal, is_ascii: bool) -> Literal | None:
 def _in_quotes_of(last: Literal, new: Literal, is_ascii: bool) -> Literal:
     parts = tuple(
         _body(new.said(part), last.quote, is_ascii)
-        if isinstance(part, str)
+        if isinstance(part, str) and set(part) & {"'", '"'}
         else part
         for part in new.parts
     )

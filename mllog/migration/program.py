@@ -16,6 +16,7 @@ else:
 
 from .conversion import Conversion, Options, convert
 from .files import File, read
+from .nesting import TooDeepError, depth_of, with_room
 
 __all__ = ["Program", "converted"]
 
@@ -68,11 +69,13 @@ def converted(path: str, options: Options) -> Program:
         return Program(path, file, Conversion(file.text))
     options = replace(options, is_ascii=file.encoding != "utf-8")
     try:
-        made = convert(file.text, options)
+        made = with_room(
+            depth_of(file.text), lambda: convert(file.text, options)
+        )
         file.encoded(made.text)
     except cst.ParserSyntaxError as exc:
         return Program(path, file, problem=_unparsed(exc))
-    except RecursionError:
+    except (RecursionError, TooDeepError):
         return Program(path, file, problem="is nested too deeply")
     except Exception as exc:  # a defect here must not stop the other files
         problem = f"is not converted: {type(exc).__name__}: {_one_line(exc)}"
