@@ -92,7 +92,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--exact",
         action="store_true",
-        help="format values at once where % could write them differently",
+        help="format values at once where %% could write them differently",
     )
     parser.set_defaults(run=_run, parser=parser)
 

@@ -63,7 +63,10 @@ def test_each_request_has_one_record_row_and_count(start):
         assert Counter({200: 240, 400: 30, 500: 30}) == Counter(
             each.status for each in sent
         )
-        check_each_has_one_record(sent, service)
+        found = check_each_has_one_record(sent, service)
+        assert {"HTTP 400: no flowers"} == {
+            each["error"] for each in found if each["level"] == "WARNING"
+        }
         page = scraping.samples(scraping.fetch(port))
         assert 300 == page[LATENCIES]
         assert 300 == page['request_predict_seconds_count{model_name="iris"}']
@@ -106,8 +109,9 @@ def test_worker_that_is_replaced_loses_and_doubles_nothing(
     """
     The follower of a worker logs as it did.
 
-    KServe starts it without the file: the control, which leaves logging to
-    the option alone, loses records.
+    KServe starts it without the file, and on a busy machine replaces workers
+    that are slow to start: the control, which leaves logging to the option
+    alone, loses records.
     """
     service, url, _ = start(
         "--workers=2", PROMETHEUS_MULTIPROC_DIR=str(tmp_path / "metrics")
@@ -129,11 +133,13 @@ def test_worker_that_is_replaced_loses_and_doubles_nothing(
         return text.count(STARTED)
 
     with service:
-        wait_until(lambda: starts() == 2, "both workers are up")
+        wait_until(lambda: starts() >= 2, "both workers are up", 120)
         with asking(url, mixed(300), prefix="first") as asked:
-            wait_until(lambda: service.count() > 50, "some are logged")
+            wait_until(
+                lambda: service.count() > 50 or asked.done(), "some are logged"
+            )
             end(min(workers_of(service, "spawn_main")))
-        wait_until(lambda: starts() == 3, "the follower is up")
+        wait_until(lambda: starts() >= 3, "the follower is up", 120)
         later = ask_all(url, mixed(300), prefix="later", threads=16)
         assert not [each for each in later if each.status is None]
         sent = [*asked.result(), *later]

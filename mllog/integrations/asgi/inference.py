@@ -49,9 +49,9 @@ class InferenceMiddleware:
     from the route's function where the framework tells which that is.
 
     A status from 400 to 499 is logged as WARNING, from 500 on as ERROR; the
-    ``error`` is the exception, or ``HTTP 404`` with the ``detail`` of the
-    response.  An exception that nothing turned into a response is 500, and a
-    client that left before the end is 499.
+    ``error`` is the exception, or ``HTTP 404`` with the ``detail`` or ``error``
+    of the response.  An exception that nothing turned into a response is 500,
+    and a client that left before the end is 499.
 
     The request id is the bound one (``mllog.bind``), else that of the
     request's header with all but ``A-Z a-z 0-9 . _ -`` replaced, else a new
@@ -303,10 +303,11 @@ def _is_fault(status: Any) -> bool:
 
 
 def _detail(status: int, body: Any) -> str:
-    detail = body.get("detail") if isinstance(body, dict) else None
-    if not isinstance(detail, str):
-        return f"HTTP {status}"
-    return f"HTTP {status}: {detail[:_MOST_ERROR_CHARS]}"
+    for name in ("detail", "error"):  # FastAPI's and KServe's
+        said = body.get(name) if isinstance(body, dict) else None
+        if isinstance(said, str):
+            return f"HTTP {status}: {said[:_MOST_ERROR_CHARS]}"
+    return f"HTTP {status}"
 
 
 _HERE: Final = place_of(

@@ -370,6 +370,34 @@ def test_middleware_error_after_an_answer_of_503_has_both(logger, kept):
     assert error is record.exc_info[1]
 
 
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"detail": "no flowers"}', "HTTP 400: no flowers"),
+        (b'{"error": "no flowers"}', "HTTP 400: no flowers"),
+        (b'{"error": "a", "detail": ["b"]}', "HTTP 400: a"),
+        (b'{"error": 1}', "HTTP 400"),
+        (b'["error"]', "HTTP 400"),
+        (b"no flowers", "HTTP 400"),
+    ],
+)
+def test_middleware_refusal_has_the_reason_that_was_answered(
+    logger, kept, body, error
+):
+    """
+    FastAPI calls it detail, KServe error.
+    """
+    json = [(b"content-type", b"application/json")]
+    exchange(
+        logs_to(logger),
+        scope_of(),
+        requests_of(b"[1]"),
+        responses_of(body, status=400, headers=json),
+    )
+
+    assert error == kept.records[0].error
+
+
 def test_middleware_error_after_a_good_answer_changes_nothing(logger, kept):
     """
     What fails behind a complete response was logged, and is the app's.
