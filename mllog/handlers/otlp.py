@@ -17,6 +17,7 @@ from ..delivery.otlp import (
     HTTPTransport,
     Requests,
     Security,
+    endpoint_from_environment,
     from_environment,
     headers_of,
     pairs,
@@ -42,7 +43,7 @@ class OTLPHandler(ShippingHandler):
 
     An option that is not given is taken from OpenTelemetry's variables
     (``OTEL_EXPORTER_OTLP_ENDPOINT``, ``…_LOGS_ENDPOINT``, ``…_HEADERS``,
-    ``…_PROTOCOL``, ``…_COMPRESSION``, ``…_CERTIFICATE``,
+    ``…_PROTOCOL``, ``…_INSECURE``, ``…_COMPRESSION``, ``…_CERTIFICATE``,
     ``…_CLIENT_CERTIFICATE``, ``…_CLIENT_KEY``, ``OTEL_SERVICE_NAME``,
     ``OTEL_RESOURCE_ATTRIBUTES``).
 
@@ -120,8 +121,7 @@ class OTLPHandler(ShippingHandler):
         protocol = _chosen("protocol", protocol, _PROTOCOLS)
         is_whole = False
         if endpoint in (None, ""):
-            endpoint = from_environment("ENDPOINT")
-            is_whole = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT" in os.environ
+            endpoint, is_whole = endpoint_from_environment()
         self.endpoint = Endpoint.of(endpoint, protocol, is_whole=is_whole)
         self.destination = str(self.endpoint)
         given = {
@@ -186,6 +186,7 @@ class _MessageFormatter(logging.Formatter):
 def _chosen(name: str, given: Any, allowed: tuple[str, ...]) -> str:
     if given in (None, ""):
         given = from_environment(name.upper()) or allowed[0]
+        name = f"OTEL_EXPORTER_OTLP_{name.upper()}"
     return options.choice(name, given, allowed)
 
 

@@ -318,6 +318,35 @@ def test_variable_of_the_logs_endpoint_is_the_whole_path(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"ENDPOINT": "c:4317"}, "https://c:4317"),
+        ({"ENDPOINT": "c:4317", "INSECURE": "True"}, "http://c:4317"),
+        ({"LOGS_ENDPOINT": " ", "ENDPOINT": "http://c"}, "http://c:4317"),
+    ],
+    ids=str,
+)
+def test_variable_of_grpc_needs_no_scheme(monkeypatch, variables, expected):
+    """
+    It is TLS, as for OpenTelemetry, unless INSECURE says otherwise.
+    """
+    for name, value in variables.items():
+        monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", value)
+
+    assert expected == str(mllog.OTLPHandler(protocol="grpc").endpoint)
+
+
+def test_variable_that_cannot_work_is_named(monkeypatch):
+    """
+    The error says which variable, for nobody gave the option.
+    """
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
+
+    with pytest.raises(ConfigError, match="OTEL_EXPORTER_OTLP_PROTOCOL="):
+        mllog.OTLPHandler()
+
+
+@pytest.mark.parametrize(
     ("options", "told"),
     [
         ({"endpoint": "collector:4317"}, "endpoint='collector:4317'"),

@@ -5,7 +5,12 @@ Delivery to a collector of OpenTelemetry, by OTLP over HTTP or gRPC.
 from __future__ import annotations
 
 from .endpoint import Endpoint, Security
-from .environment import from_environment, headers_of, pairs
+from .environment import (
+    endpoint_from_environment,
+    from_environment,
+    headers_of,
+    pairs,
+)
 from .http import HTTPTransport
 from .messages import Requests
 
@@ -14,6 +19,7 @@ __all__ = [
     "HTTPTransport",
     "Requests",
     "Security",
+    "endpoint_from_environment",
     "from_environment",
     "headers_of",
     "pairs",

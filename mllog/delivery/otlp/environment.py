@@ -13,7 +13,12 @@ from typing import Any, Final
 from ... import options
 from ...errors import ConfigError, shown
 
-__all__ = ["from_environment", "headers_of", "pairs"]
+__all__ = [
+    "endpoint_from_environment",
+    "from_environment",
+    "headers_of",
+    "pairs",
+]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -33,6 +38,21 @@ def from_environment(name: str) -> str | None:
         if found:
             return found
     return None
+
+
+def endpoint_from_environment() -> tuple[str | None, bool]:
+    """
+    The endpoint of the environment, and whether its path is the whole one.
+
+    Without a scheme, as gRPC is often given it, it is of TLS unless
+    ``OTEL_EXPORTER_OTLP_INSECURE`` is true.
+    """
+    found = from_environment("ENDPOINT")
+    if found and "://" not in found:
+        is_open = (from_environment("INSECURE") or "").lower() == "true"
+        found = f"{'http' if is_open else 'https'}://{found}"
+    of_logs = os.environ.get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "")
+    return found, bool(of_logs.strip())
 
 
 def headers_of(given: Any) -> dict[str, str]:
