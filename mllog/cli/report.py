@@ -1,20 +1,24 @@
 """
-``mllog report``: what the logs say, in numbers.
+``mllog report``: what the logs say, in the terminal, as a page or as JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ..reading.times import moment
 from ..s3 import Access
+from .progress import Progress
 
 if TYPE_CHECKING:
     from ..report import Logs, Report, Settings
+    from ..report.showing.contrasts import Contrasts
     from ..report.sides import Sides
 
 __all__ = ["add_engine_to", "add_to", "asked", "chosen"]
@@ -33,6 +37,7 @@ python-json-logger, structlog and others, latency CSV, any of them rotated,
 path, for A and for B; with --by FIELD a value alone will do.
 
 examples:
+  mllog report logs --html report.html
   mllog report logs --by model_version --since 2h
   mllog report logs --where 'inference_latency > 0.2' --json
   mllog report logs --compare model_version=3 model_version=4
@@ -85,7 +90,11 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         default="duckdb",
         help="what reads and counts",
     )
-    parser.add_argument(
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument(
+        "--html", metavar="FILE", help="one page with charts, for a browser"
+    )
+    shape.add_argument(
         "--json", action="store_true", help="everything, as JSON"
     )
     add_engine_to(parser)
@@ -119,13 +128,22 @@ def add_engine_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", metavar="NAME", help="one in ~/.aws")
 
 
-def _settings(given: argparse.Namespace) -> Settings:
+def _settings(
+    given: argparse.Namespace, progress: Progress | None
+) -> Settings:
     from ..report import Settings
 
-    return Settings(given.memory_limit, given.threads, given.temp_folder)
+    return Settings(
+        given.memory_limit,
+        given.threads,
+        given.temp_folder,
+        progress.read if progress else None,
+    )
 
 
-def chosen(given: argparse.Namespace) -> dict[str, Any]:
+def chosen(
+    given: argparse.Namespace, progress: Progress | None = None
+) -> dict[str, Any]:
     """
     Which records are read, as arguments of ``open_logs``.
     """
@@ -135,18 +153,22 @@ def chosen(given: argparse.Namespace) -> dict[str, Any]:
         "since": None if since is None else moment("since", since),
         "until": None if until is None else moment("until", until),
         "access": Access(given.endpoint_url, given.region, given.profile),
-        "settings": _settings(given),
+        "settings": _settings(given, progress),
     }
 
 
-def asked(given: argparse.Namespace, logs: ExitStack) -> Report:
+def asked(
+    given: argparse.Namespace, logs: ExitStack, progress: Progress
+) -> tuple[Logs, Report]:
     """
-    The report that the arguments ask for.
+    What was read, and the report that the arguments ask for.
 
     Args:
         given: The arguments.
 
         logs: Closes what was read.
+
+        progress: Is told how far it is.
     """
     from ..report import open_logs, report, sides_of
 
@@ -167,10 +189,10 @@ def asked(given: argparse.Namespace, logs: ExitStack) -> Report:
             backend=given.backend,
             by=by,
             fields=fields,
-            **chosen(given),
+            **chosen(given, progress),
         )
     )
-    return report(
+    return opened, report(
         opened,
         title=", ".join(paths),
         by=by,
@@ -179,6 +201,7 @@ def asked(given: argparse.Namespace, logs: ExitStack) -> Report:
         spools=given.paths,
         reference=against.of(opened, 0)[0] if against else None,
         reference_name=given.reference or "",
+        progress=progress.ask,
         **_compared(sides, opened, len(given.paths)),
     )
 
@@ -192,8 +215,48 @@ def _compared(
 
 
 def _run(given: argparse.Namespace) -> int:
-    with ExitStack() as logs:
-        found = asked(given, logs).plain()
-    sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
-    sys.stdout.write("\n")
+    if given.html:
+        return _write_page(given)
+    with ExitStack() as stack:
+        with Progress() as progress:
+            logs, found = asked(given, stack, progress)
+            if not given.json:
+                both = _contrasts(logs, found, progress)
+        if given.json:
+            plain = found.plain()
+            sys.stdout.write(json.dumps(plain, ensure_ascii=False, indent=2))
+            sys.stdout.write("\n")
+            return 0
+    # not at import: other commands need no rich
+    from ..formatters.rich import wants_color
+    from ..report.showing.sections import shown
+    from ..report.showing.terminal import write
+
+    write(shown(both), sys.stdout, wants_color(sys.stdout))
+    return 0
+
+
+def _contrasts(logs: Logs, found: Report, progress: Progress) -> Contrasts:
+    from ..report.showing.contrasts import contrasts
+
+    progress.ask("then and now, and versions")
+    return contrasts(logs, found)
+
+
+def _write_page(given: argparse.Namespace) -> int:
+    from ..report.showing.library import library
+    from ..report.showing.page import page
+    from ..report.showing.sections import shown
+
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        with Progress() as progress:
+            script = pool.submit(library)  # takes seconds, so does reading
+            both = _contrasts(*asked(given, stack, progress), progress)
+            progress.ask("drawing")
+            text = page(shown(both), script.result())
+        data = text.encode("utf-8", "replace")
+        with open(given.html, "wb") as file:
+            file.write(data)
+    where = os.path.abspath(given.html)
+    sys.stderr.write(f"mllog: wrote {where} ({len(data) / 1e6:.1f} MB)\n")
     return 0

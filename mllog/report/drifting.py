@@ -25,8 +25,9 @@ _SEVERITIES: Final = ("none", "moderate", "major")
 _SPREAD: Final = 2_654_435_761
 _HASHES: Final = 1 << 20
 _NOT_WATCHED: Final = frozenset(
-    {"step", "global_step", "iteration", "epoch", "pid", "count"}
+    {"step", "global_step", "iteration", "epoch", "pid", "count", "id"}
 )
+_IDENTIFIERS: Final = ("_id", "_uuid", ".id")
 
 
 def drift_halves(logs: Logs) -> tuple[Logs, Logs]:
@@ -95,6 +96,7 @@ def _columns(logs: Logs, fields: Sequence[str]) -> list[Column]:
         each
         for each in logs.schema.columns
         if each.path[-1] not in _NOT_WATCHED
+        and not each.path[-1].endswith(_IDENTIFIERS)
     ]
     texts = [each for each in columns if not each.is_number]
     few = _few_valued(logs, texts)

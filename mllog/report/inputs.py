@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from ..errors import ConfigError
@@ -69,7 +69,8 @@ def inputs_of(
     The files below *paths*, each in the order of time where names tell it.
 
     Args:
-        paths: Files, folders, globs and ``s3://bucket/prefix``.
+        paths: Files, folders, globs and ``s3://bucket/prefix``; of several
+            files below one CSV is left out where there are others.
 
         access: How to reach the server.
 
@@ -96,17 +97,20 @@ def inputs_of(
 
 def _below(
     path: Any, number: int, access: Access, skipped: Counter[str]
-) -> Iterator[Input]:
+) -> list[Input]:
     (source,) = sources_of(path, access)
-    seen = set()
-    for file in source.files(skipped):
-        seen.add(file.name)
-        yield _input(file, number, source)
+    found = [_input(file, number, source) for file in source.files(skipped)]
     text = os.fsdecode(path)
     if os.path.isdir(text):
-        for name in _parquet_in(text):
-            if name not in seen:
-                yield _input(_opened(name), number, source)
+        seen = {each.name for each in found}
+        found += [
+            _input(_opened(name), number, source)
+            for name in _parquet_in(text)
+            if name not in seen
+        ]
+    # rows of CSV are records that other logs beside them have in full
+    fuller = [each for each in found if each.kind != "table"]
+    return fuller or found
 
 
 def _input(file: LogFile, number: int, source: Source) -> Input:

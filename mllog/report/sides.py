@@ -14,7 +14,7 @@ from ..reading.predicates import AnyOf, Comparison, number_of
 from ..reading.times import moment
 from .logs import Logs
 
-__all__ = ["Sides", "sides_of"]
+__all__ = ["Sides", "equal", "sides_of"]
 
 _RANGE: Final = ".."
 _SIGNS: Final = ("==", "!=", "<", ">", " in ", " is ")
@@ -134,10 +134,10 @@ def _side(
         raise ConfigError(
             f"compare={text!r} names no field", expected=_EXPECTED
         )
-    return _equal(name, value.strip(), text)
+    return equal(name, value.strip(), text)
 
 
-def _equal(name: str, value: str, text: str) -> Condition:
+def equal(name: str, value: str, text: str) -> Condition:
     """
     The condition that a field has a value, be it a number or text.
     """

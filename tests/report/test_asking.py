@@ -93,3 +93,32 @@ def test_report_of_nothing_is_empty(tmp_path):
 
     assert 0 == found.reading.records
     assert () == found.volume.points
+
+
+def test_latencies_that_stand_in_csv_as_well_count_once(tmp_path):
+    """
+    Of a folder with JSON lines and the CSV of the same requests the lines
+    count; the CSV counts where it is named, or alone.
+    """
+    written(tmp_path / "a.jsonl", [record(inference_latency=0.25)])
+    csv = tmp_path / "latency.csv"
+    csv.write_text(
+        "timestamp,inference_latency\n2026-11-21T00:00:00.000000Z,0.25\n"
+    )
+
+    for paths, count in (tmp_path, 1), (csv, 1), ([tmp_path, csv], 2):
+        with open_logs(paths) as logs:
+            assert count == report(logs).reading.records
+
+
+def test_identifiers_do_not_drift(tmp_path):
+    """
+    Numbers that only tell requests apart are compared with nothing.
+    """
+    rows = [record(n, request_id=n, batch_size=n % 4) for n in range(400)]
+    path = written(tmp_path / "a.log", rows)
+
+    with open_logs(path) as logs:
+        found = report(logs)
+
+    assert ["batch_size"] == [each.field for each in found.drift]

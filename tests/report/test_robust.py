@@ -113,7 +113,8 @@ def test_folder_of_files_in_any_state_is_read_as_by_read(mixed):
     """
     expected, skipped = read_by(mixed)
 
-    with open_logs(mixed) as logs:
+    # CSV in a folder of others is read where it is named
+    with open_logs([mixed, mixed / "latency.csv"]) as logs:
         found = report(logs, spools=[mixed])
 
     assert expected == found.reading.records

@@ -1,0 +1,3 @@
+"""
+A report for people: in the terminal, and as a page of HTML.
+"""

@@ -1,0 +1,204 @@
+"""
+Numbers in words: latencies, sizes, parts, times and effects.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from ...formatters.text import escaped
+from ...timestamps import utc
+from ..answers import Difference, Group
+
+__all__ = [
+    "NONE",
+    "TIMES",
+    "bytes_in_words",
+    "effect_in_words",
+    "group_in_words",
+    "interval_in_words",
+    "number_in_words",
+    "part_in_words",
+    "plural",
+    "seconds_in_words",
+    "short",
+    "time_in_words",
+    "value_in_words",
+]
+
+#: Stands where there is no value, and between two times.
+NONE: Final = "\N{EN DASH}"
+TIMES: Final = "\N{MULTIPLICATION SIGN}"
+
+_UNITS: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+_SIZES: Final = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+_LONGEST: Final = 200
+
+
+def short(text: object, most: int = _LONGEST) -> str:
+    """
+    Text of a record in one harmless line.
+    """
+    found = str(text)
+    cut = found if len(found) <= most else f"{found[: most - 1]}…"
+    return escaped(cut.encode("utf-8", "replace").decode())
+
+
+def plural(count: int, noun: str) -> str:
+    """
+    ``1 file``, ``1,200 files``.
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def number_in_words(value: float | None) -> str:
+    """
+    At most four digits that matter: ``0.05123``, ``12,345``, ``1.2e+09``.
+    """
+    if value is None or math.isnan(value):
+        return NONE
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if value == int(value) and abs(value) < 1e12:
+        return f"{int(value):,}"
+    if abs(value) >= 1e3 and abs(value) < 1e9:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def seconds_in_words(value: float | None) -> str:
+    """
+    ``12.3 ms``, ``4.56 s``, ``3 min 20 s``.
+    """
+    if value is None or not math.isfinite(value):
+        return NONE
+    if abs(value) >= 100:
+        return _long(value)
+    for unit, name in _UNITS:
+        if abs(value) >= unit * 0.9995:
+            return f"{_three(value / unit)} {name}"
+    return "0 s" if value == 0 else f"{_three(value * 1e9)} ns"
+
+
+def _long(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    days, hours = divmod(hours, 24)
+    return f"{days:,} d {hours} h"
+
+
+def _three(value: float) -> str:
+    if abs(value) >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}"
+
+
+def bytes_in_words(value: int) -> str:
+    """
+    ``1.2 MB``, by powers of ten.
+    """
+    for unit, name in _SIZES:
+        if value >= unit:
+            return f"{_three(value / unit)} {name}"
+    return f"{value} B"
+
+
+def part_in_words(value: float | None) -> str:
+    """
+    ``12 %``, ``0.4 %``.
+    """
+    if value is None or not math.isfinite(value):
+        return NONE
+    percent = value * 100
+    if percent and abs(percent) < 0.001:
+        return "< 0.001 %" if percent > 0 else "> -0.001 %"
+    digits = 2 if abs(percent) < 1 else 1 if abs(percent) < 10 else 0
+    shown = f"{percent:.{digits}f}"
+    if float(shown) == 0:
+        shown = f"{percent:.1g}" if percent else "0"
+    return f"{shown} %"
+
+
+def time_in_words(
+    value: float | None, precise: bool = False, date: bool = True
+) -> str:
+    """
+    ``2026-11-21 06:45:12``, in UTC.
+
+    Args:
+        value: Seconds since 1970.
+
+        precise: With milliseconds.
+
+        date: With the date.
+    """
+    if value is None:
+        return NONE
+    text = utc(value)
+    clock = text[11:23] if precise else text[11:19]
+    return f"{text[:10]} {clock}" if date else clock
+
+
+def group_in_words(group: Group) -> str:
+    """
+    ``resnet50 · 4``.
+    """
+    return " · ".join(NONE if v is None else short(v, 60) for v in group)
+
+
+# --- differences ---
+
+
+def value_in_words(found: Difference, value: float | None) -> str:
+    """
+    What a side has, in its unit.
+    """
+    if value is None:
+        return NONE
+    if found.unit == "seconds":
+        return seconds_in_words(value)
+    if found.unit == "ratio":
+        return part_in_words(value)
+    return part_in_words(value)
+
+
+def _change(found: Difference, effect: float) -> str:
+    if found.unit == "seconds":
+        if effect >= 2.995:
+            return f"{TIMES}{_three(effect)}"
+        if 0 < effect <= 0.334:
+            return f"÷{_three(1 / effect)}"
+        return f"{_signed((effect - 1) * 100)} %"
+    if found.unit == "ratio":
+        return f"{_signed(effect * 100)} points"
+    return part_in_words(effect)
+
+
+def _signed(percent: float) -> str:
+    digits = 0 if abs(percent) >= 99.5 else 1 if abs(percent) >= 0.95 else 2
+    return f"{percent:+.{digits}f}"
+
+
+def effect_in_words(found: Difference) -> str:
+    """
+    ``+12.3 %``, times 4.56, ``+0.20 points``.
+    """
+    return NONE if found.effect is None else _change(found, found.effect)
+
+
+def interval_in_words(found: Difference) -> str:
+    """
+    ``+8.1 % … +16.9 %``.
+    """
+    if found.low is None or found.high is None:
+        return NONE
+    ends = [_change(found, each) for each in (found.low, found.high)]
+    for unit in (" %", " points"):
+        if all(each.endswith(unit) for each in ends):
+            ends[0] = ends[0].removesuffix(unit)
+    return " … ".join(ends)
