@@ -173,7 +173,7 @@ def _worst(found: list[Segment]) -> list[Segment]:
         (each.field, each.value): each for each in found if not _halves(each)
     }
     kept = list(singles.values())
-    explained = set()
+    explained: set[tuple[str, str]] = set()
     for pair in found:
         parents = [singles[each] for each in _halves(pair) if each in singles]
         if parents and _says_more(pair, parents):
