@@ -217,6 +217,47 @@ def test_exception_of_the_application_has_its_traceback_once(start):
     assert ("ERROR", 500) == (of_request["level"], of_request["status_code"])
 
 
+def asynchronous(folder):
+    """
+    Put FastAPI's example in the place of this one, and have it fail.
+    """
+    service = recipes.EXAMPLES / "fastapi" / "service.py"
+    (folder / "service.py").write_text(
+        f"{service.read_text()}\n\n"
+        "@app.post('/broken')\ndef broken():\n    return 1 / 0\n"
+    )
+
+
+def test_worker_class_of_uvicorn_logs_by_the_same_handlers(start, missing):
+    """
+    What uvicorn says in a worker of gunicorn is in the file too, once, and so
+    is the traceback of a crash; it writes no access log of its own.
+    """
+    for name in ("fastapi", "uvicorn_worker"):
+        if find_spec(name) is None:
+            missing(name, f"pip install {name}")
+    folder, port, metrics, _ = start(
+        *("--worker-class", "uvicorn_worker.UvicornWorker"),
+        *("--workers", "2"),
+        change=asynchronous,
+    )
+
+    asked = recipes.ask(port, 100)
+    recipes.assert_each_once(folder, FILE, asked, metrics)
+    recipes.ask(port, 1, path="/broken")
+
+    # uvicorn logs it when the client has its answer
+    log = folder / "logs" / FILE
+    recipes.until(lambda: "traceback" in log.read_text())
+    found = recipes.records(folder, FILE)
+    (crash,) = [each for each in found if "exception" in each]
+    assert ("uvicorn.error", "ERROR") == (crash["logger"], crash["level"])
+    assert 2 == sum(
+        each["message"] == "Application startup complete." for each in found
+    )
+    assert not any(each["logger"] == "uvicorn.access" for each in found)
+
+
 def test_two_servers_with_one_folder_lose_nothing(start, tmp_path):
     """
     Two masters, one file that rotates, rows and all: each request once.
