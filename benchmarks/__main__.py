@@ -23,6 +23,7 @@ _CASES = (
     "syslog",
     "s3",
     "kafka",
+    "otlp",
     "import_time",
 )
 _FEWEST = 5

@@ -4,27 +4,32 @@ What a call costs whose record goes to a syslog server, well or not.
 
 from __future__ import annotations
 
+import functools
+
 from .measure import Child, Effort
 from .outages import HEALTHY, Case
 from .table import Table
 
-__all__ = ["run"]
+__all__ = ["DEAD", "STALLED", "SinkServers", "run"]
 
-_STALLED, _DEAD = "stalled", "dead"
-_TROUBLES = {_STALLED: "stall", _DEAD: "die"}
+STALLED, DEAD = "stalled", "dead"
+_TROUBLES = {STALLED: "stall", DEAD: "die"}
 
 
-class _Servers:
+class SinkServers:
     """
     All in one process, each on a port.
+
+    Args:
+        sink: What runs in it, as ``module:function``.
     """
 
-    def __init__(self) -> None:
-        self._sink = Child("benchmarks.syslog_sink:sink")
+    def __init__(self, sink: str) -> None:
+        self._sink = Child(sink)
         self._sink.receive()
 
     def open(self, scenario: str) -> str:
-        return str(self._sink.ask(["open", scenario == _STALLED]))
+        return str(self._sink.ask(["open", scenario == STALLED]))
 
     def trouble(self, scenario: str, address: str) -> None:
         self._sink.ask([_TROUBLES[scenario], int(address)])
@@ -47,10 +52,10 @@ _CASE = Case(
     "benchmarks.syslog_variants",
     {
         HEALTHY: "a server that reads",
-        _STALLED: "a server that stops reading until all is over",
-        _DEAD: "a server that died after the first records",
+        STALLED: "a server that stops reading until all is over",
+        DEAD: "a server that died after the first records",
     },
-    _Servers,
+    functools.partial(SinkServers, "benchmarks.syslog_sink:sink"),
 )
 
 
