@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from .answers import Count, Volume, VolumePoint
 from .logs import Logs, group_in, groups_of
-from .translating import errors, severity
+from .translating import errors
 
 __all__ = ["bucket_of", "buckets", "counts", "error_messages", "volume"]
 
@@ -62,7 +62,6 @@ def volume(
     rows = logs.rows(
         table.mutate(
             bucket=buckets(table, width),
-            severity=severity(table),
             **groups_of(logs, by),
         )
         .filter(lambda each: each.bucket.notnull())

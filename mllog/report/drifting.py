@@ -98,28 +98,10 @@ def _columns(logs: Logs, fields: Sequence[str]) -> list[Column]:
         if each.path[-1] not in _NOT_WATCHED
         and not each.path[-1].endswith(_IDENTIFIERS)
     ]
-    texts = [each for each in columns if not each.is_number]
-    few = _few_valued(logs, texts)
-    return [each for each in columns if each.is_number or each in few]
-
-
-def _few_valued(logs: Logs, columns: list[Column]) -> list[Column]:
-    """
-    The columns of text whose values are names of groups, and no ids.
-    """
-    if not columns:
-        return []
-    table = logs.table
-    (found,) = logs.rows(
-        table.aggregate(
-            **{
-                each.text: table[each.text].approx_nunique()
-                for each in columns
-            }
-        )
-    )
     return [
-        each for each in columns if 1 < found[each.text] <= _MOST_CATEGORIES
+        each
+        for each in columns
+        if each.is_number or 1 < each.distinct <= _MOST_CATEGORIES
     ]
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from ..errors import require
+from ..reading.keys import LEVELS
 from .inputs import Input
 from .schema import Column, Path, Schema
 from .washing import washed
@@ -22,6 +23,7 @@ __all__ = [
     "duckdb_connection",
     "quoted_name",
     "quoted_text",
+    "severity_in_sql",
 ]
 
 #: The table of records.
@@ -295,6 +297,7 @@ def _definition(schema: Schema) -> str:
         "is_bad BOOLEAN",
         "time_us BIGINT",
         "level VARCHAR",
+        "severity BIGINT",
         "logger VARCHAR",
         "message VARCHAR",
     ]
@@ -323,6 +326,7 @@ def _selected(schema: Schema, first: int | str) -> Iterator[str]:
     }
     yield _microseconds(parts["timestamp"])
     yield f"upper({parts['level']})"
+    yield severity_in_sql(f"upper({parts['level']})")
     yield parts["logger"]
     yield parts["message"]
     for each in schema.columns:
@@ -365,6 +369,25 @@ def _coalesced(places: list[str]) -> str:
     if not places:
         return "NULL::VARCHAR"
     return places[0] if len(places) == 1 else f"coalesce({', '.join(places)})"
+
+
+def severity_in_sql(level: str) -> str:
+    """
+    How severe a level is, by its name or as a number.
+    """
+    cases = "".join(
+        f" WHEN {quoted_text(name)} THEN {number}"
+        for name, number in sorted(LEVELS.items(), key=_by_frequency)
+    )
+    return f"CASE {level}{cases} ELSE TRY_CAST({level} AS BIGINT) END"
+
+
+def _by_frequency(level: tuple[str, int]) -> int:
+    """
+    The usual levels first: each is compared with until one is equal.
+    """
+    usual = ("INFO", "DEBUG", "WARNING", "ERROR")
+    return usual.index(level[0]) if level[0] in usual else len(usual)
 
 
 def _microseconds(text: str) -> str:

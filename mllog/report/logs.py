@@ -157,15 +157,12 @@ class Logs:
         """
         Those of model_name, model_version and variant that records have.
         """
-        present = self.rows(
-            self.table.aggregate(
-                **{
-                    name: self.text(name).notnull().any()
-                    for name in FIELD_LABELS
-                }
-            )
-        )[0]
-        return tuple(name for name in FIELD_LABELS if present[name])
+        columns = (self.schema.column((name,)) for name in FIELD_LABELS)
+        return tuple(
+            each.label
+            for each in columns
+            if each is not None and each.distinct
+        )
 
     # --- asking ---
 

@@ -39,6 +39,8 @@ class Column:
 
         nested: Those that hold it within an object: its key, and the names
             from there.
+
+        distinct: How many different values the sampled records have.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class Column:
     is_number: bool
     keys: tuple[str, ...]
     nested: tuple[Path, ...]
+    distinct: int = 0
 
     @property
     def number(self) -> str:
@@ -205,7 +208,12 @@ def _column(path: Path, index: int, survey: Survey, is_text: bool) -> Column:
     known = VOCABULARY.get(path[-1])
     is_number = known is not None if found is None else found.is_number
     return Column(
-        path, index, is_number and not is_text, tuple(keys), tuple(nested)
+        path,
+        index,
+        is_number and not is_text,
+        tuple(keys),
+        tuple(nested),
+        0 if found is None else len(found.values),
     )
 
 

@@ -216,10 +216,9 @@ def _says_more(pair: Segment, parents: list[Segment]) -> bool:
 
 def _parts(logs: Logs, table: Any) -> Iterator[_Part]:
     columns = list(_columns(logs))
-    counted = _distinct(logs, table, columns)
     names, few = [], []
     for column in columns:
-        count = counted[column.label]
+        count = column.distinct
         if column.is_number and count > _FEW_VALUES:
             yield from _of_ranges(logs, table, column)
         elif count <= _FEW_VALUES:
@@ -254,27 +253,6 @@ def _columns(logs: Logs) -> Iterable[Column]:
             and name not in _NOT_LOOKED_AT
         ):
             yield each
-
-
-def _distinct(
-    logs: Logs, table: Any, columns: Sequence[Column]
-) -> dict[str, int]:
-    """
-    About how many values each column has.
-    """
-    if not columns:
-        return {}
-    (row,) = logs.rows(
-        table.aggregate(
-            **{
-                f"d{each.index}": table[
-                    each.number if each.is_number else each.text
-                ].approx_nunique()
-                for each in columns
-            }
-        )
-    )
-    return {each.label: row[f"d{each.index}"] for each in columns}
 
 
 def _single(

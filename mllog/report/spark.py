@@ -19,7 +19,7 @@ from ..errors import ConfigError, require
 from ..reading.lines import records_in
 from ..reading.predicates import NUMBER
 from .inputs import Input
-from .loading import TABLE
+from .loading import TABLE, severity_in_sql
 from .schema import Column, Path, Schema
 from .stores import Settings
 from .washing import LONGEST_LINE_BYTES, note_reports, washed
@@ -160,7 +160,8 @@ class SparkStore:
 
     def _definition(self) -> str:
         parts = ["file INT", "is_bad BOOLEAN", "time_us BIGINT"]
-        parts += [f"{name} STRING" for name in ("level", "logger", "message")]
+        parts += ["level STRING", "severity BIGINT"]
+        parts += ["logger STRING", "message STRING"]
         for each in self._schema.columns:
             if each.is_number:
                 parts.append(f"{each.number} DOUBLE")
@@ -302,7 +303,9 @@ class SparkStore:
             for part, keys in schema.parts.items()
         }
         yield f"{_microseconds(parts['timestamp'])} AS time_us"
-        yield f"upper({parts['level']}) AS level"
+        level = f"upper({parts['level']})"
+        yield f"{level} AS level"
+        yield f"{severity_in_sql(level)} AS severity"
         yield f"{parts['logger']} AS logger"
         yield f"{parts['message']} AS message"
         for each in schema.columns:

@@ -58,7 +58,8 @@ class Store(Protocol):
     The records, as a table of Ibis.
 
     Attributes:
-        table: A row per record: ``file``, ``time_us``, ``level``, ``logger``,
+        table: A row per record: ``file``, ``time_us``, ``level``,
+            ``severity``, ``logger``,
             ``message``, and the columns of the schema.
 
         skipped: What was passed over, by number of the file and reason.

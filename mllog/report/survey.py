@@ -24,8 +24,9 @@ from .inputs import Input
 __all__ = ["Found", "Survey", "surveyed"]
 
 _WHOLE_BYTES: Final = 8 << 20
-_PLACES: Final = 12
-_PIECE_BYTES: Final = 1 << 18
+_SAMPLE_BYTES: Final = 2 << 20
+_PLACES: Final = 16
+_PIECE_BYTES: Final = 1 << 16
 _MOST_FILES: Final = 200
 _ROWS: Final = 1000
 _METRICS: Final = "metrics"
@@ -170,7 +171,9 @@ def surveyed(inputs: Sequence[Input]) -> Survey:
         Of large logs a field that is in few records may not be found.
     """
     found = Survey()
-    each_bytes = max(_PIECE_BYTES, _WHOLE_BYTES // max(1, len(inputs)))
+    is_small = sum(each.bytes for each in inputs) <= _WHOLE_BYTES
+    most = _WHOLE_BYTES if is_small else _SAMPLE_BYTES
+    each_bytes = max(_PIECE_BYTES, most // max(1, len(inputs)))
     step = max(1, len(inputs) // _MOST_FILES)
     for given in inputs[::step]:
         # who reads all of it counts what cannot be read

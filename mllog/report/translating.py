@@ -14,7 +14,7 @@ from ..reading.keys import LEVELS
 from ..reading.predicates import NUMBER, AllOf, AnyOf, Comparison, Node, Not
 from .schema import Schema
 
-__all__ = ["errors", "number", "severity", "text", "translated"]
+__all__ = ["errors", "number", "text", "translated"]
 
 _SIGNS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "==": operator.eq,
@@ -51,7 +51,7 @@ def _compared(node: Comparison, table: Any, schema: Schema) -> Any:
     if node.kind == "missing" and path == ("timestamp",):
         return table.time_us.isnull()
     if node.kind == "level":
-        return _SIGNS[node.sign](severity(table), int(float(node.value)))
+        return _SIGNS[node.sign](table.severity, int(float(node.value)))
     if node.kind == "number":
         found = number(table, schema, path)
         return _SIGNS[node.sign](found, float(node.value))
@@ -66,28 +66,11 @@ def _compared(node: Comparison, table: Any, schema: Schema) -> Any:
     return _SIGNS[node.sign](found, value)
 
 
-def severity(table: Any) -> Any:
-    """
-    How severe the level of a record is; null of unknown ones.
-    """
-    ibis = require("ibis", "report")
-    by_number: dict[int, list[str]] = {}
-    for name, value in LEVELS.items():
-        by_number.setdefault(value, []).append(name)
-    cases = [
-        (table.level.isin(names), value) for value, names in by_number.items()
-    ]
-    other = ibis.ifelse(
-        table.level.re_search(r"^\d{1,9}$"), table.level, ibis.null(str)
-    )
-    return ibis.cases(*cases, else_=other.try_cast("int64"))
-
-
 def errors(table: Any) -> Any:
     """
     Whether a record is of level ERROR or above.
     """
-    return (severity(table) >= LEVELS["ERROR"]).fill_null(False)
+    return (table.severity >= LEVELS["ERROR"]).fill_null(False)
 
 
 def text(table: Any, schema: Schema, path: tuple[str, ...]) -> Any:
