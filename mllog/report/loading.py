@@ -5,34 +5,31 @@ Records into a table of DuckDB, each file as fast as its state allows.
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+from ..encoding import encode_line
 from ..errors import require
-from ..reading.keys import LEVELS
+from ..reading.lines import records_in
 from .inputs import Input
-from .schema import Column, Path, Schema
-from .washing import washed
+from .naming import Named
+from .schema import Schema
+from .sql import definition, quoted_name, quoted_text, selected
+from .washing import LONGEST_LINE_BYTES, note_reports, washed
 
-__all__ = [
-    "TABLE",
-    "Loader",
-    "duckdb_connection",
-    "quoted_name",
-    "quoted_text",
-    "severity_in_sql",
-]
+__all__ = ["TABLE", "Loader", "duckdb_connection"]
 
 #: The table of records.
 TABLE: Final = "records"
 
 _BATCH_BYTES: Final = 1 << 30
 _BATCH_FILES: Final = 200
-_GLOB: Final = frozenset("*?[]")
-_LARGEST_EXACT: Final = 2**53
+#: Of smaller files all is looked at if something in them is no record.
+LARGE_BYTES: Final = 16 << 20
+_MOST_BAD: Final = 100_000
+_LONGEST_BYTES: Final = 16 << 20
 
 Progress = Callable[[float], object]
 
@@ -89,7 +86,7 @@ class Loader:
         self.skipped: dict[int, Counter[str]] = {}
         #: What handlers reported, found among the lines.
         self.reports: list[str] = []
-        connection.execute(f"CREATE TABLE {TABLE} ({_definition(schema)})")
+        connection.execute(f"CREATE TABLE {TABLE} ({definition(schema)})")
 
     def load(self, inputs: Sequence[Input]) -> None:
         """
@@ -125,7 +122,7 @@ class Loader:
         given = [inputs[number] for number in numbers]
         if not all(each.is_plain for each in given):
             return False
-        with _Named(given, self._folder) as paths:
+        with Named(given, self._folder) as paths:
             if paths is None:
                 return False
             source = self._source(given[0], paths)
@@ -139,21 +136,24 @@ class Loader:
         return True
 
     def _source(self, given: Input, paths: Sequence[str]) -> str | None:
-        schema = self._schema
         if given.kind == "lines":
-            columns = [f"{quoted_text(key)}: 'VARCHAR'" for key in schema.keys]
-            columns += [
-                f"{quoted_text(key)}: 'MAP(VARCHAR, VARCHAR)'"
-                for key in schema.maps
-            ]
-            return (
-                f"read_json([{', '.join(map(quoted_text, paths))}],"
-                " format = 'newline_delimited', ignore_errors = true,"
-                f" columns = {{{', '.join(columns)}}})"
-            )
+            return self._of_lines(paths)
         if given.kind == "parquet":
             return self._parquet(paths)
         return None
+
+    def _of_lines(self, paths: Sequence[str]) -> str:
+        schema = self._schema
+        columns = [f"{quoted_text(key)}: 'VARCHAR'" for key in schema.keys]
+        columns += [
+            f"{quoted_text(key)}: 'MAP(VARCHAR, VARCHAR)'"
+            for key in schema.maps
+        ]
+        return (
+            f"read_json([{', '.join(map(quoted_text, paths))}],"
+            " format = 'newline_delimited', ignore_errors = true,"
+            f" columns = {{{', '.join(columns)}}})"
+        )
 
     def _parquet(self, paths: Sequence[str]) -> str | None:
         """
@@ -184,7 +184,7 @@ class Loader:
         return f"(SELECT {', '.join(parts)} FROM {table})"  # noqa: S608 - quoted
 
     def _insert(self, source: str, first: int | str) -> None:
-        columns = ", ".join(_selected(self._schema, first))
+        columns = ", ".join(selected(self._schema, first))
         self._connection.execute(
             f"INSERT INTO {TABLE} SELECT {columns} FROM {source}"  # noqa: S608
         )
@@ -194,16 +194,66 @@ class Loader:
         Read files again in which there was something that is no record.
         """
         bad = self._connection.execute(
-            f"SELECT file FROM {TABLE} WHERE is_bad AND"  # noqa: S608 - ours
+            f"SELECT file, count(*) FROM {TABLE} WHERE is_bad AND"  # noqa: S608
             f" file BETWEEN {numbers[0]} AND {numbers[-1]} GROUP BY file"
         ).fetchall()
-        for (number,) in sorted(bad):
+        for number, count in sorted(bad):
             if inputs[number].kind != "lines":
                 continue
+            lines = self._bad_lines(inputs[number], count)
+            which = "" if lines is None else " AND is_bad"
             self._connection.execute(
-                f"DELETE FROM {TABLE} WHERE file = {int(number)}"  # noqa: S608
+                f"DELETE FROM {TABLE} WHERE file = {int(number)}{which}"  # noqa: S608
             )
-            self._wash(inputs[number], number)
+            if lines is None:
+                self._wash(inputs[number], number)
+            elif lines:
+                self._mend_lines(lines, number)
+
+    def _bad_lines(self, given: Input, count: int) -> list[str] | None:
+        """
+        The lines of a large file that are no records, if they are that many.
+
+        None where the whole file has to be looked at: it is small, or lines
+        are bad in other ways than being no JSON.
+        """
+        if given.bytes < LARGE_BYTES or count > _MOST_BAD:
+            return None
+        try:
+            with Named([given], self._folder) as paths:
+                found = self._connection.execute(
+                    "SELECT line FROM read_csv("  # noqa: S608 - quoted
+                    f"{quoted_text((paths or [''])[0])}, header = false,"
+                    " auto_detect = false, delim = '\x01', quote = '',"
+                    f" escape = '', max_line_size = {_LONGEST_BYTES},"
+                    " columns = {'line': 'VARCHAR'})"
+                    " WHERE trim(line) <> '' AND (NOT json_valid(line)"
+                    f" OR json_type(line) <> 'OBJECT') LIMIT {count + 1}"
+                ).fetchall()
+        except self._error:
+            return None
+        return [row[0] for row in found] if len(found) == count else None
+
+    def _mend_lines(self, lines: list[str], number: int) -> None:
+        """
+        Insert the records in lines of a file that are none as a whole.
+        """
+        skipped = self.skipped.setdefault(number, Counter())
+        block = "\n".join(lines).encode()
+        note_reports(block, self.reports)
+        found = [
+            encode_line(record, "null", LONGEST_LINE_BYTES)
+            for record in records_in(block, skipped)
+        ]
+        if not found:
+            return
+        handle, path = tempfile.mkstemp(suffix=".jsonl", dir=self._folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.writelines(found)
+            self._insert(self._of_lines([path]), str(int(number)))
+        finally:
+            os.unlink(path)
 
     def _wash(self, given: Input, number: int) -> None:
         skipped = self.skipped.setdefault(number, Counter())
@@ -211,44 +261,7 @@ class Loader:
             skipped["unreadable"] += 1
             return
         for path in washed(given, self._folder, skipped, self.reports):
-            source = self._source(given._replace(kind="lines"), [path])
-            assert source is not None  # noqa: S101 - for mypy
-            self._insert(source, str(int(number)))
-
-
-class _Named:
-    """
-    Paths that DuckDB does not take for globs: links where they look so.
-    """
-
-    def __init__(self, given: Sequence[Input], folder: str) -> None:
-        self._given = given
-        self._folder = folder
-        self._links = ""
-
-    def __enter__(self) -> list[str] | None:
-        paths = [each.path for each in self._given]
-        try:
-            return [self._named(path, n) for n, path in enumerate(paths)]
-        except (OSError, NotImplementedError):  # Windows may allow no links
-            return None
-
-    def _named(self, path: str, number: int) -> str:
-        path.encode()
-        if _GLOB.isdisjoint(path):
-            return path
-        self._links = self._links or tempfile.mkdtemp(dir=self._folder)
-        suffix = ".parquet" if path.lower().endswith(".parquet") else ".jsonl"
-        for packed in (".gz", ".zst"):
-            if path.lower().endswith(packed):
-                suffix += packed
-        link = os.path.join(self._links, f"{number}{suffix}")
-        os.symlink(os.path.abspath(path), link)
-        return link
-
-    def __exit__(self, *_: object) -> None:
-        if self._links:
-            shutil.rmtree(self._links, ignore_errors=True)
+            self._insert(self._of_lines([path]), str(int(number)))
 
 
 def _batches(inputs: Sequence[Input]) -> Iterator[list[int]]:
@@ -270,132 +283,3 @@ def _batches(inputs: Sequence[Input]) -> Iterator[list[int]]:
         size += given.bytes
     if batch:
         yield batch
-
-
-# --- SQL ---
-
-
-def quoted_text(value: str) -> str:
-    """
-    A literal of SQL.
-    """
-    quoted = value.replace("'", "''")
-    return f"'{quoted}'"
-
-
-def quoted_name(value: str) -> str:
-    """
-    A name in SQL.
-    """
-    quoted = value.replace('"', '""')
-    return f'"{quoted}"'
-
-
-def _definition(schema: Schema) -> str:
-    parts = [
-        "file INTEGER",
-        "is_bad BOOLEAN",
-        "time_us BIGINT",
-        "level VARCHAR",
-        "severity BIGINT",
-        "logger VARCHAR",
-        "message VARCHAR",
-    ]
-    for each in schema.columns:
-        if each.is_number:
-            parts.append(f"{each.number} DOUBLE")
-        parts.append(f"{each.text} VARCHAR")
-    return ", ".join(parts)
-
-
-def _selected(schema: Schema, first: int | str) -> Iterator[str]:
-    """
-    The expressions for the columns of a row.
-
-    Args:
-        schema: The columns.
-
-        first: Number of the first of several files, or of one as text.
-    """
-    yield first if isinstance(first, str) else f"file_index + {first}"
-    keys = [*schema.keys, *schema.maps]
-    yield " AND ".join(f"{quoted_name(key)} IS NULL" for key in keys)
-    parts = {
-        part: _coalesced([quoted_name(key) for key in keys])
-        for part, keys in schema.parts.items()
-    }
-    yield _microseconds(parts["timestamp"])
-    yield f"upper({parts['level']})"
-    yield severity_in_sql(f"upper({parts['level']})")
-    yield parts["logger"]
-    yield parts["message"]
-    for each in schema.columns:
-        text = _coalesced(list(_places(each, schema)))
-        if not each.is_number:
-            yield text
-            continue
-        number = (
-            f"CASE WHEN isfinite(TRY_CAST({text} AS DOUBLE))"
-            f" AND NOT contains({text}, '_') THEN TRY_CAST({text} AS DOUBLE)"
-            " END"
-        )
-        yield number
-        yield (
-            f"CASE WHEN coalesce(abs({number}) >= {_LARGEST_EXACT}, true)"
-            f" THEN {text} END"
-        )
-
-
-def _places(column: Column, schema: Schema) -> Iterator[str]:
-    for key in column.keys:
-        if key not in schema.maps:
-            yield quoted_name(key)
-    for path in column.nested:
-        yield _within(path)
-
-
-def _within(path: Path) -> str:
-    found = f"{quoted_name(path[0])}[{quoted_text(path[1])}]"
-    if len(path) > 2:
-        pointer = "".join(
-            "/" + name.replace("~", "~0").replace("/", "~1")
-            for name in path[2:]
-        )
-        found = f"json_extract_string(TRY_CAST({found} AS JSON), {quoted_text(pointer)})"
-    return found
-
-
-def _coalesced(places: list[str]) -> str:
-    if not places:
-        return "NULL::VARCHAR"
-    return places[0] if len(places) == 1 else f"coalesce({', '.join(places)})"
-
-
-def severity_in_sql(level: str) -> str:
-    """
-    How severe a level is, by its name or as a number.
-    """
-    cases = "".join(
-        f" WHEN {quoted_text(name)} THEN {number}"
-        for name, number in sorted(LEVELS.items(), key=_by_frequency)
-    )
-    return f"CASE {level}{cases} ELSE TRY_CAST({level} AS BIGINT) END"
-
-
-def _by_frequency(level: tuple[str, int]) -> int:
-    """
-    The usual levels first: each is compared with until one is equal.
-    """
-    usual = ("INFO", "DEBUG", "WARNING", "ERROR")
-    return usual.index(level[0]) if level[0] in usual else len(usual)
-
-
-def _microseconds(text: str) -> str:
-    number = f"TRY_CAST({text} AS DOUBLE)"
-    return (
-        f"CASE WHEN {text}[5] = '-' THEN epoch_us(TRY_CAST("
-        f"replace({text}, ',', '.') AS TIMESTAMPTZ))"
-        f" WHEN {number} > 0 THEN TRY_CAST({number} * CASE"
-        f" WHEN {number} >= 1e17 THEN 1e-3 WHEN {number} >= 1e14 THEN 1"
-        f" WHEN {number} >= 1e11 THEN 1e3 ELSE 1e6 END AS BIGINT) END"
-    )

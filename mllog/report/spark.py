@@ -19,8 +19,9 @@ from ..errors import ConfigError, require
 from ..reading.lines import records_in
 from ..reading.predicates import NUMBER
 from .inputs import Input
-from .loading import TABLE, severity_in_sql
+from .loading import TABLE
 from .schema import Column, Path, Schema
+from .sql import severity
 from .stores import Settings
 from .washing import LONGEST_LINE_BYTES, note_reports, washed
 
@@ -305,7 +306,7 @@ class SparkStore:
         yield f"{_microseconds(parts['timestamp'])} AS time_us"
         level = f"upper({parts['level']})"
         yield f"{level} AS level"
-        yield f"{severity_in_sql(level)} AS severity"
+        yield f"{severity(level)} AS severity"
         yield f"{parts['logger']} AS logger"
         yield f"{parts['message']} AS message"
         for each in schema.columns:

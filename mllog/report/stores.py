@@ -16,14 +16,9 @@ from typing import Any, Protocol
 
 from ..errors import require
 from .inputs import Input
-from .loading import (
-    TABLE,
-    Loader,
-    duckdb_connection,
-    quoted_name,
-    quoted_text,
-)
+from .loading import TABLE, Loader, duckdb_connection
 from .schema import Schema
+from .sql import quoted_name, quoted_text
 
 __all__ = ["DuckDBStore", "Settings", "Store"]
 

@@ -11,6 +11,7 @@ import pytest
 from report.logged import lines, record, served, written
 
 import mllog
+from mllog.report import loading
 from mllog.compression import zstd
 from mllog.report import (
     counts,
@@ -285,3 +286,26 @@ def test_large_integers_keep_their_digits(tmp_path):
     assert [str(each) for each in reversed(ids)] == [
         each.fields["id"] for each in found
     ]
+
+
+@pytest.mark.parametrize("name", TORN)
+def test_few_bad_lines_of_a_large_file_are_looked_at_alone(
+    tmp_path, monkeypatch, name
+):
+    """
+    A file that is too large to be looked at as a whole gives the same.
+    """
+    monkeypatch.setattr(loading, "LARGE_BYTES", 0)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(
+        GOOD + b"\n" + TORN[name] + b"\n" + GOOD + b"\n" + GOOD[:9]
+    )
+    expected, skipped = read_by(path)
+
+    with open_logs(path) as logs:
+        found = logs.reading
+
+    assert expected == found.records
+    assert skipped == Counter(
+        {each.reason: each.count for each in found.skipped}
+    )
