@@ -25,7 +25,7 @@ def test_report_of_a_prefix_is_that_of_its_objects(moto, monkeypatch):  # noqa: 
     for key, body in {
         "serve/a.jsonl": good,
         "serve/2026/b.jsonl.gz": gzip.compress(good),
-        "serve/2026/c.jsonl.gz": gzip.compress(good)[:-3000],
+        "serve/2026/c.jsonl.gz": gzip.compress(good)[:-500],
         "other/d.jsonl": good,
     }.items():
         moto.client().put_object(Bucket=bucket, Key=key, Body=body)
@@ -37,7 +37,7 @@ def test_report_of_a_prefix_is_that_of_its_objects(moto, monkeypatch):  # noqa: 
         (all_of_them,) = latency(logs, "inference_latency")
 
     assert 3 == found.files
-    assert 400 <= found.records < 600
+    assert 400 < found.records < 600
     assert all_of_them.count == found.records
     assert {("serve/2026/c.jsonl.gz", "bad_compression")} <= {
         (each.file, each.reason) for each in found.skipped
