@@ -298,8 +298,9 @@ def test_options_come_from_opentelemetrys_variables(
     monkeypatch.setenv(
         "OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint("grpc")
     )
+    handler.close()
     handler = mllog.OTLPHandler(linger_seconds=0.01, service_name="given")
-    logger.addHandler(handler)
+    logger.handlers[:] = [handler]
     logger.info("y")
     assert handler.flush(DEADLINE)
     last = received()[-1]
