@@ -11,6 +11,7 @@ from collections import Counter
 from importlib.util import find_spec
 
 import pytest
+import scraping
 from servers import recipes
 from servers.running import free_ports
 
@@ -76,6 +77,14 @@ def send(server, number):
     os.kill(server.pid, number)
 
 
+def written(metrics):
+    """
+    How many records the file has, as the page of metrics says.
+    """
+    found = scraping.samples(scraping.fetch(metrics))
+    return found['mllog_records_total{handler="file",outcome="written"}']
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("preload", [False, True])
 def test_workers_that_are_recycled_log_each_request_once(
@@ -97,6 +106,10 @@ def test_workers_that_are_recycled_log_each_request_once(
 
     assert (requests, 0) == (len(asked.answered), len(asked.unanswered))
     recipes.assert_each_once(folder, FILE, asked, metrics)
+    # mllog's own accounts, of all processes that were and are
+    recipes.until(
+        lambda: len(recipes.records(folder, FILE)) == written(metrics)
+    )
     server.stop(20)
     recipes.assert_each_once(folder, FILE, asked)
     said = [
