@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 else:
     from .syntax import cst
 
+from .alignment import UnalignedError
 from .conversion import Conversion, Options, convert
 from .files import File, read
 from .nesting import TooDeepError, depth_of, with_room
@@ -77,6 +78,8 @@ def converted(path: str, options: Options) -> Program:
         return Program(path, file, problem=_unparsed(exc))
     except (RecursionError, TooDeepError):
         return Program(path, file, problem="is nested too deeply")
+    except UnalignedError:
+        return Program(path, file, problem="LibCST does not read it in full")
     except Exception as exc:  # a defect here must not stop the other files
         problem = f"is not converted: {type(exc).__name__}: {_one_line(exc)}"
         return Program(path, file, problem=problem)

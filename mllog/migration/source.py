@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 else:
     from .syntax import cst, metadata
 
+from .alignment import Alignment
+
 __all__ = ["Edit", "Source", "edited", "walk"]
 
 _BREAK: Final = re.compile(rb"\r\n|\r|\n")
@@ -88,6 +90,8 @@ class Source:
 
     Raises:
         libcst.ParserSyntaxError: It is no Python of this time.
+
+        UnalignedError: LibCST does not give back what it read.
     """
 
     def __init__(self, text: str) -> None:
@@ -105,6 +109,7 @@ class Source:
         self._scopes: Mapping[cst.CSTNode, Any] = found[metadata.ScopeProvider]
         self._parents: dict[cst.CSTNode, cst.CSTNode] = {}
         self._data = text.encode()
+        self._alignment = Alignment(self.module.code.encode(), self._data)
         self._ends = [each.end() for each in _BREAK.finditer(self._data)]
         self.nodes = sorted(self._linked(), key=self._place)
 
@@ -155,16 +160,16 @@ class Source:
         """
         Where *node* starts, in bytes; brackets around it are before that.
         """
-        start: int = self._spans[node].start
-        return start
+        return self._alignment.start(self._spans[node].start)
 
     def end(self, node: cst.CSTNode) -> int:
         """
         Where *node* ends, in bytes.
         """
         span = self._spans[node]
-        end: int = span.start + span.length
-        return end
+        if not span.length:
+            return self._alignment.start(span.start)
+        return self._alignment.end(span.start + span.length)
 
     def line(self, node: cst.CSTNode) -> int:
         """

@@ -239,3 +239,20 @@ def test_ascii_file_keeps_characters_as_escapes():
     code = 'print(x, "\\u2713", \'"\')'
 
     assert 'logger.info("%s \\u2713 \\"", x)' == converted(code, is_ascii=True)
+
+
+def test_blanks_that_libcst_drops_move_nothing():
+    """
+    It passes over the blank before the colon of ``except OSError :``.
+    """
+    text = (
+        "try:\n    é = 'é'\nexcept OSError :\n    print(1)\n"
+        "except (ValueError) :\n    print(2 )  # é\n"
+    )
+
+    made = convert(text).text
+
+    assert made.endswith(
+        'except OSError :\n    logger.info("%s", 1)\n'
+        'except (ValueError) :\n    logger.info("%s", 2)  # é\n'
+    )
