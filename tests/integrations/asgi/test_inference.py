@@ -617,7 +617,11 @@ def address(packages, logger, kept):
 def client(address):
     import httpx
 
-    with httpx.Client(base_url=address, timeout=DEADLINE) as found:
+    # a connection each: the server may end one that is idle at any time
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(
+        base_url=address, timeout=DEADLINE, limits=limits
+    ) as found:
         yield found
 
 
