@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Tests that need them, or take long with them; see pyproject.toml.
 SERVERS := s3servers or kafka or mockkafka or metricservers or site
 FAULTS ?= faults
-EXTRAS := test,test-kafka,test-prometheus,test-s3,docs,lint,demo,yaml
+EXTRAS := test,test-kafka,test-prometheus,test-s3,test-web,docs,lint,demo,yaml
 
 .DEFAULT_GOAL := help
 
@@ -33,12 +33,16 @@ kafka: install  ## Fetch Apache Kafka for the tests: needs Java and Maven
 test-servers: kafka  ## Run the tests with servers: S3, Kafka, Prometheus, …
 	$(BIN)/python -m pytest -m '$(SERVERS)'
 
-test-frameworks: install  ## Run real training frameworks (6 GB) and DeepSparse
+test-frameworks: install  ## Run real frameworks of training and serving (15 GB)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test-frameworks]'
 	$(BIN)/python -m pytest -m frameworks
 	$(PYTHON) -m venv $(VENV)-deepsparse
 	$(VENV)-deepsparse/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test,test-deepsparse]'
 	$(VENV)-deepsparse/bin/python -m pytest -m frameworks tests/integrations/test_deepsparse.py
+	for each in kserve bentoml torchserve ray vllm; do \
+	  $(PYTHON) -m venv $(VENV)-$$each && \
+	  $(VENV)-$$each/bin/python -m pip install --quiet --disable-pip-version-check -e ".[test-$$each]" && \
+	  $(VENV)-$$each/bin/python -m pytest -m frameworks tests/recipes/test_$$each.py || exit 1; done
 
 test-faults: kafka  ## Run the fault tests in full size
 	$(BIN)/python -m pytest --full-faults -m '$(FAULTS)'
