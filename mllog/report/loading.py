@@ -13,6 +13,7 @@ from typing import Any, Final
 from ..encoding import encode_line
 from ..errors import require
 from ..reading.lines import records_in
+from .headers import header_of
 from .inputs import Input
 from .naming import Named
 from .schema import Schema
@@ -125,7 +126,7 @@ class Loader:
         with Named(given, self._folder) as paths:
             if paths is None:
                 return False
-            source = self._source(given[0], paths)
+            source = self._source(given, paths)
             if source is None:
                 return False
             try:
@@ -135,12 +136,45 @@ class Loader:
         self._mend(inputs, numbers)
         return True
 
-    def _source(self, given: Input, paths: Sequence[str]) -> str | None:
-        if given.kind == "lines":
+    def _source(
+        self, given: Sequence[Input], paths: Sequence[str]
+    ) -> str | None:
+        kind = given[0].kind
+        if kind == "lines":
             return self._of_lines(paths)
-        if given.kind == "parquet":
+        if kind == "parquet":
             return self._parquet(paths)
-        return None
+        return self._of_tables(given, paths)
+
+    def _of_tables(
+        self, given: Sequence[Input], paths: Sequence[str]
+    ) -> str | None:
+        """
+        A query that gives CSV files the columns that lines have.
+
+        A row that is cut or too long fails it: then mllog reads the file.
+        """
+        names = header_of(given)
+        if names is None:
+            return None
+        places = {name: f"c{place}" for place, name in enumerate(names)}
+        columns = ", ".join(f"'{each}': 'VARCHAR'" for each in places.values())
+        parts = ["file_index"]
+        for key in self._schema.keys:
+            value = places.get(key, "NULL::VARCHAR")
+            parts.append(f"{value} AS {quoted_name(key)}")
+        parts += [
+            f"NULL::MAP(VARCHAR, VARCHAR) AS {quoted_name(key)}"
+            for key in self._schema.maps
+        ]
+        return (
+            f"(SELECT {', '.join(parts)} FROM read_csv("  # noqa: S608 - quoted
+            f"[{', '.join(map(quoted_text, paths))}], auto_detect = false,"
+            " header = true, delim = ',', quote = '\"', escape = '\"',"
+            f" columns = {{{columns}}})"
+            f" WHERE c0 IS DISTINCT FROM {quoted_text(names[0])}"
+            f" AND coalesce({', '.join(places.values())}) IS NOT NULL)"
+        )
 
     def _of_lines(self, paths: Sequence[str]) -> str:
         schema = self._schema

@@ -189,13 +189,12 @@ def _sampled(given: Input, most_bytes: int) -> Iterator[list[Record]]:
         return
     skipped: Counter[str] = Counter()
     with contextlib.closing(given.file.open()) as raw:
-        if given.packing or given.bytes <= most_bytes:
+        is_head = given.kind == "table" or given.bytes <= most_bytes
+        if given.packing or is_head:  # names of columns stand at the head
             stream: Any = _Head(decompressed(raw), most_bytes)
         else:
             stream = _Pieces(raw, given.bytes, most_bytes)
         if given.kind == "table":
-            if not given.packing:  # its names stand in its first line
-                stream = _Head(raw, most_bytes)
             yield from tables(blocks(stream, skipped), skipped)
         else:
             for block in blocks(stream, skipped):

@@ -309,3 +309,52 @@ def test_few_bad_lines_of_a_large_file_are_looked_at_alone(
     assert skipped == Counter(
         {each.reason: each.count for each in found.skipped}
     )
+
+
+TABLES = {
+    "plain": b"timestamp,inference_latency,note\n2026-11-21T00:00:00Z,0.5,a\n",
+    "quoted": b"inference_latency,timestamp,note\n"
+    b'0.5,,"a, ""b""\nc"\n0.25,,\n',
+    "short_row": b"timestamp,inference_latency,note\n,0.5,a\n,0.5\n,0.5,b\n",
+    "long_row": b"timestamp,inference_latency,note\n,0.5,a,b\n,0.5,b\n",
+    "second_header": b"timestamp,inference_latency\n,0.5\n"
+    b"timestamp,inference_latency\n,0.25\n",
+    "torn_end": b"timestamp,inference_latency\n,0.5\n,0.2",
+    "not_utf8": b"timestamp,note\n,a\n,\xff\n",
+    "same_names": b"timestamp,note,note\n,a,b\n",
+    "carriage_returns": b"timestamp,inference_latency\r\n,0.5\r\n,0.25\r\n",
+    "bom": b"\xef\xbb\xbftimestamp,inference_latency\n,0.5\n",
+    "header_alone": b"timestamp,inference_latency\n",
+    "blank_lines": b"timestamp,inference_latency\n\n,0.5\n\n",
+    "open_quote": b'timestamp,note\n,"a\n,b\n,c\n',
+    "empty": b"",
+    "nul": b"timestamp,note\n,\0\n",
+}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gz"])
+@pytest.mark.parametrize("name", TABLES)
+def test_table_of_any_kind_is_read_or_counted(tmp_path, name, packed):
+    """
+    As many rows and skips are found as mllog.read finds, also of several.
+    """
+    data = gzip.compress(TABLES[name]) if packed else TABLES[name]
+    suffix = ".csv.gz" if packed else ".csv"
+    (tmp_path / f"a{suffix}").write_bytes(data)
+    (tmp_path / "b.csv").write_bytes(TABLES["plain"])
+    expected, skipped = read_by(tmp_path)
+    values = sorted(
+        each["inference_latency"]
+        for each in mllog.read(tmp_path)
+        if each.get("inference_latency") is not None
+    )
+
+    with open_logs(tmp_path) as logs:
+        found = logs.reading
+        seconds = slowest(logs, "inference_latency")
+
+    assert expected == found.records
+    assert values == sorted(each.seconds for each in seconds)
+    assert skipped == Counter(
+        {each.reason: each.count for each in found.skipped}
+    )
