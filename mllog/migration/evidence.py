@@ -5,164 +5,25 @@ What is evident about an expression without running it.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import libcst as cst
 else:
     from .syntax import cst
 
+from .known import (
+    NUMERIC,
+    READERS,
+    READING,
+    RESULTS,
+    TENSORS,
+    TUPLES,
+    Type,
+)
 from .source import Source, walk
 
 __all__ = ["Evidence", "Type"]
-
-Type = Literal["", "text", "whole", "number", "tuple", "other"]
-
-_RESULTS: Final[dict[str, Type]] = {
-    "builtins.len": "whole",
-    "builtins.int": "whole",
-    "builtins.ord": "whole",
-    "builtins.id": "whole",
-    "builtins.float": "number",
-    "builtins.str": "text",
-    "builtins.repr": "text",
-    "builtins.ascii": "text",
-    "builtins.chr": "text",
-    "builtins.hex": "text",
-    "builtins.format": "text",
-    "builtins.tuple": "tuple",
-    "builtins.list": "other",
-    "builtins.sorted": "other",
-    "time.time": "number",
-    "time.perf_counter": "number",
-    "time.monotonic": "number",
-    "os.getpid": "whole",
-    "os.getcwd": "text",
-    "os.path.join": "text",
-    "os.path.basename": "text",
-}
-# They read, and change nothing that is printed beside them.
-_READERS: Final = frozenset(
-    f"builtins.{name}"
-    for name in [
-        "abs",
-        "all",
-        "any",
-        "ascii",
-        "bin",
-        "bool",
-        "chr",
-        "dict",
-        "divmod",
-        "enumerate",
-        "float",
-        "format",
-        "frozenset",
-        "getattr",
-        "hasattr",
-        "hash",
-        "hex",
-        "id",
-        "int",
-        "isinstance",
-        "issubclass",
-        "len",
-        "list",
-        "max",
-        "min",
-        "oct",
-        "ord",
-        "pow",
-        "range",
-        "repr",
-        "reversed",
-        "round",
-        "set",
-        "sorted",
-        "str",
-        "sum",
-        "tuple",
-        "type",
-        "vars",
-        "zip",
-    ]
-) | {"time.time", "time.perf_counter", "time.monotonic"}
-_READING: Final = frozenset(
-    [
-        "all",
-        "any",
-        "argmax",
-        "argmin",
-        "center",
-        "copy",
-        "count",
-        "cpu",
-        "decode",
-        "detach",
-        "dim",
-        "encode",
-        "endswith",
-        "find",
-        "format",
-        "get",
-        "hex",
-        "index",
-        "isoformat",
-        "item",
-        "items",
-        "join",
-        "keys",
-        "ljust",
-        "lower",
-        "lstrip",
-        "max",
-        "mean",
-        "min",
-        "most_common",
-        "nelement",
-        "norm",
-        "numel",
-        "numpy",
-        "rjust",
-        "round",
-        "rstrip",
-        "size",
-        "split",
-        "splitlines",
-        "squeeze",
-        "std",
-        "startswith",
-        "strftime",
-        "strip",
-        "sum",
-        "timestamp",
-        "title",
-        "tolist",
-        "total_seconds",
-        "upper",
-        "values",
-        "zfill",
-    ]
-)
-_NUMERIC: Final = frozenset(
-    {"abs", "float", "int", "len", "max", "min", "round"}
-)
-_TUPLES: Final = frozenset({"args", "shape", "size"})
-# Their scalars are written differently by str() and by format().
-_TENSORS: Final = frozenset(
-    [
-        "accelerate",
-        "fastai",
-        "keras",
-        "lightning",
-        "pytorch_lightning",
-        "tensorflow",
-        "torch",
-        "torchmetrics",
-        "torchvision",
-        "transformers",
-    ]
-)
 
 
 class Evidence:
@@ -214,12 +75,12 @@ class Evidence:
         if isinstance(node, cst.Call):
             node = node.func
         if isinstance(node, cst.Attribute):
-            return node.attr.value in _TUPLES
+            return node.attr.value in TUPLES
         if not isinstance(node, cst.Name):
             return not isinstance(
                 node, (cst.Subscript, cst.BinaryOperation, cst.UnaryOperation)
             )
-        return node.value in _TUPLES or any(
+        return node.value in TUPLES or any(
             self._is_tuple(each) for each in self._bindings(node)
         )
 
@@ -267,23 +128,23 @@ class Evidence:
         func = call.func
         if (
             self._source.meanings(func)
-            and self._source.meanings(func) <= _READERS
+            and self._source.meanings(func) <= READERS
         ):
             return True
-        return isinstance(func, cst.Attribute) and func.attr.value in _READING
+        return isinstance(func, cst.Attribute) and func.attr.value in READING
 
     def _is_cheap(self, call: cst.Call) -> bool:
         if isinstance(call.func, cst.Attribute):
             return call.func.attr.value == "item" and not call.args
         found = self._source.meanings(call.func)
         return len(call.args) == 1 and any(
-            found == {f"builtins.{name}"} for name in _NUMERIC
+            found == {f"builtins.{name}"} for name in NUMERIC
         )
 
     def _result(self, call: cst.Call) -> Type:
         found = self._source.meanings(call.func)
         if len(found) == 1:
-            known = _RESULTS.get(next(iter(found)))
+            known = RESULTS.get(next(iter(found)))
             if known:
                 return known
         func = call.func
@@ -375,9 +236,9 @@ class Evidence:
 
     def _makes_apart(self, node: cst.CSTNode) -> bool:
         if isinstance(node, cst.Import):
-            return any(_root(each.name) in _TENSORS for each in node.names)
+            return any(_root(each.name) in TENSORS for each in node.names)
         if isinstance(node, cst.ImportFrom):
-            return node.module is not None and _root(node.module) in _TENSORS
+            return node.module is not None and _root(node.module) in TENSORS
         if isinstance(node, cst.FunctionDef):
             return node.name.value == "__format__"
         if isinstance(node, cst.ClassDef):

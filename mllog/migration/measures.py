@@ -14,110 +14,15 @@ if TYPE_CHECKING:
 else:
     from .syntax import cst
 
-from ..fields import VOCABULARY
 from .evidence import Evidence
 from .literals import Value, quoted
+from .measured import LATENCIES, MEASURES, STEPS, UNITS
 from .messages import Message
 from .source import Source
 from .specs import is_number
 
 __all__ = ["Fields", "Measures"]
 
-# The first of them is the x axis; the others are fields of their own names.
-_STEPS: Final = (
-    "global_step",
-    "step",
-    "iteration",
-    "iter",
-    "it",
-    "round",
-    "epoch",
-    "batch",
-)
-_MEASURES: Final = frozenset(
-    [
-        "acc",
-        "accuracy",
-        "auc",
-        "auroc",
-        "bleu",
-        "cer",
-        "confidence",
-        "dice",
-        "entropy",
-        "f1",
-        "fid",
-        "fps",
-        "kl",
-        "latency",
-        "loss",
-        "lr",
-        "mae",
-        "mape",
-        "mse",
-        "norm",
-        "perplexity",
-        "ppl",
-        "precision",
-        "psnr",
-        "r2",
-        "rate",
-        "recall",
-        "reward",
-        "rmse",
-        "rouge",
-        "score",
-        "ssim",
-        "throughput",
-        "top1",
-        "top5",
-        "wer",
-    ]
-)
-_LATENCIES: Final = {
-    "latency": "inference_latency",
-    "inference": "inference_latency",
-    "inference_time": "inference_latency",
-    "prediction_time": "inference_latency",
-    "predict_time": "inference_latency",
-    "request_time": "request_latency",
-    "response_time": "request_latency",
-    "preprocess_time": "preprocess_latency",
-    "preprocessing_time": "preprocess_latency",
-    "postprocess_time": "postprocess_latency",
-    "postprocessing_time": "postprocess_latency",
-    "queue_time": "queue_latency",
-    "wait_time": "queue_latency",
-    "load_time": "load_latency",
-    "loading_time": "load_latency",
-    "model_load_time": "load_latency",
-    "step_time": "step_latency",
-    "batch_time": "step_latency",
-    "iteration_time": "step_latency",
-    "ttft": "time_to_first_token",
-    "tpot": "time_per_output_token",
-    **{
-        name: name
-        for name, each in VOCABULARY.items()
-        if each.unit == "seconds"
-    },
-}
-_UNITS: Final = {
-    "s": "s",
-    "sec": "s",
-    "secs": "s",
-    "second": "s",
-    "seconds": "s",
-    "ms": "ms",
-    "msec": "ms",
-    "millis": "ms",
-    "milliseconds": "ms",
-    "us": "us",
-    "µs": "us",
-    "microseconds": "us",
-    "min": "min",
-    "minutes": "min",
-}
 _APART: Final = re.compile(
     r"[,;|\n\t()\[\]{}<>]|\s[-\u2013\u2014]+\s|\.\s|->|=>|\*{2,}"
 )
@@ -337,7 +242,7 @@ def _without_unit(text: str) -> str:
     *text* without the unit of the value before it.
     """
     found = _UNIT.match(text)
-    if found and (found[1] in _UNITS or found[1] in ("%", "x", "MB", "GB")):
+    if found and (found[1] in UNITS or found[1] in ("%", "x", "MB", "GB")):
         return text[found.end() :]
     return text
 
@@ -359,7 +264,7 @@ def _is_measure(name: str) -> bool:
     """
     Whether *name* is one that metrics have.
     """
-    return bool(set(re.split(r"[^a-z0-9]+|_", name)) & _MEASURES)
+    return bool(set(re.split(r"[^a-z0-9]+|_", name)) & MEASURES)
 
 
 def _normal(name: str) -> str:
@@ -379,7 +284,7 @@ def _is_counted(reading: _Reading) -> bool:
 def _step(label: str, variable: str) -> str:
     name = label.rpartition("_")[2] if label else variable
     for each in (label, name, variable if not label else ""):
-        if each in _STEPS:
+        if each in STEPS:
             return each
     return ""
 
@@ -389,18 +294,18 @@ def _latency(label: str, variable: str, after: str) -> tuple[str, str]:
     The field for a latency, and the unit that the value has.
     """
     found = _UNIT.match(after)
-    unit = _UNITS.get(found[1], "") if found else ""
+    unit = UNITS.get(found[1], "") if found else ""
     field_name = ""
     for name in (variable, label):
         stem, _, suffix = name.rpartition("_")
-        own = _UNITS.get(suffix, "") if stem else ""
-        field_name = _LATENCIES.get(stem if own else name, field_name)
+        own = UNITS.get(suffix, "") if stem else ""
+        field_name = LATENCIES.get(stem if own else name, field_name)
         unit = unit or own
     return field_name, unit or "s"
 
 
 def _entries(found: _Found) -> list[tuple[str, str]]:
-    steps = sorted(found.steps.items(), key=lambda each: _STEPS.index(each[0]))
+    steps = sorted(found.steps.items(), key=lambda each: STEPS.index(each[0]))
     entries = [("step", code) for _, code in steps[:1]]
     entries += steps[1:]
     entries += found.latencies.items()
