@@ -55,7 +55,7 @@ class Marks:
                 if self._is_on(each):
                     return True
             elif isinstance(getattr(each, "body", None), cst.BaseSuite):
-                is_block = inner is each.body  # type: ignore[attr-defined]
+                is_block = inner is getattr(each, "body", None)
                 if self._is_above(each) or (is_block and self._heads(each)):
                     return True
             inner = each
