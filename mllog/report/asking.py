@@ -95,7 +95,12 @@ def report(
     by = tuple(by) or asked("labels", lambda: logs.labels)
     has = field is not None and reading.chosen > 0
     name = field or ""
-    over_time_by = by if len(by) == 1 else ()
+    groups = (
+        asked("groups", lambda: latency(logs, name, by)) if has and by else ()
+    )
+    # lines of more than a few groups tell nobody anything
+    is_few = len(by) == 1 and len(groups) <= _MOST_OVER_TIME
+    over_time_by = by if is_few else ()
     found: dict[str, Any] = {
         "volume": asked("volume", lambda: volume(logs)),
         "levels": asked("levels", lambda: counts(logs, "level")),
@@ -114,9 +119,7 @@ def report(
     if has:
         found |= {
             "latency": asked("latency", lambda: latency(logs, name)),
-            "latency_by": asked("groups", lambda: latency(logs, name, by))
-            if by
-            else (),
+            "latency_by": groups,
             "latency_over_time": asked(
                 "latency over time",
                 lambda: latency_over_time(logs, name, over_time_by),

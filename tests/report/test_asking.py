@@ -122,3 +122,18 @@ def test_identifiers_do_not_drift(tmp_path):
         found = report(logs)
 
     assert ["batch_size"] == [each.field for each in found.drift]
+
+
+def test_report_over_time_is_by_a_field_of_few_values(served_logs):
+    """
+    Two versions have a line each; thousands of requests have one in all.
+    """
+    logs, _ = served_logs
+
+    few = report(logs, by=["model_version"])
+    many = report(logs, by=["request_id"])
+
+    assert {("3",), ("4",)} == {each.group for each in few.latency_over_time}
+    assert {("3",), ("4",)} == {each.group for each in few.distribution}
+    assert {()} == {each.group for each in many.latency_over_time}
+    assert 50 == len(many.latency_by)
