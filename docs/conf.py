@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import mllog
 import mllog.cli
 import mllog.integrations
+import mllog.report
 
 project = "mllog"
 release = version = mllog.__version__
@@ -77,6 +78,8 @@ _KINDS = {
     "delivery": "Delivery",
 }
 _REST = "Fields of the running code"
+# its answers have a part of their own on that page
+_REPORT = [name for name in mllog.report.__all__ if name != "Report"]
 
 
 def _kind(home: str) -> str:
@@ -125,21 +128,25 @@ def _integrations() -> str:
         name = f"mllog.integrations.{found.name}"
         module = importlib.import_module(name)
         public = getattr(module, "__all__", ())
-        if public and not _is_inner(module):
+        if public and name not in _INNER:
             title = f"``{name}``"
             parts.append(f"{title}\n{'-' * len(title)}\n\n")
             parts.extend(_entry(name, each) for each in public)
     return "".join(parts)
 
 
-def _is_inner(module: object) -> bool:
-    # modules that others share say so by a docstring of their own
-    return getattr(module, "__name__", "") in _INNER
-
-
+# what integrations share, and nobody else uses
 _INNER = {
     f"mllog.integrations.{name}"
-    for name in ("based", "body", "step_log", "targets")
+    for name in (
+        "access",
+        "based",
+        "body",
+        "paths",
+        "request_ids",
+        "step_log",
+        "targets",
+    )
 }
 
 
@@ -152,6 +159,12 @@ def write_reference(app: Sphinx) -> None:
         for kind, entries in _by_kind().items()
     }
     pages["integrations"] = _page("Integrations", _integrations())
+    pages["report"] = _page(
+        "Report",
+        f".. automodule:: mllog.report\n   :no-members:\n\n"
+        + "".join(_entry("mllog.report", name) for name in _REPORT)
+        + ".. automodule:: mllog.report.answers\n   :members:\n",
+    )
     os.environ["COLUMNS"] = "79"
     pages["commands"] = _page("Commands", _commands(mllog.cli._parser()))
     REFERENCE.mkdir(parents=True, exist_ok=True)

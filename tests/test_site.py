@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import mllog
+import mllog.report.answers
 
 pytestmark = [pytest.mark.site, pytest.mark.timeout(300)]
 
@@ -67,10 +68,27 @@ def test_integration_in_the_reference_has_an_entry(entries):
     """
     So is what ``mllog.integrations.keras`` gives, and the others.
     """
-    for module in ("asgi", "keras", "lightning", "transformers", "deepsparse"):
+    for module in (
+        "asgi",
+        "wsgi",
+        "keras",
+        "lightning",
+        "transformers",
+        "deepsparse",
+    ):
         home = f"mllog.integrations.{module}"
         for name in importlib.import_module(home).__all__:
             assert f"{home}.{name}" in entries
+
+
+def test_question_to_the_logs_in_the_reference_has_an_entry(entries):
+    """
+    So is each function of ``mllog.report``, and what it answers.
+    """
+    for name in set(mllog.report.__all__) - {"Report"}:
+        assert f"mllog.report.{name}" in entries
+    for name in mllog.report.answers.__all__:
+        assert f"mllog.report.answers.{name}" in entries
 
 
 def test_page_of_docs_is_in_the_site(site):
