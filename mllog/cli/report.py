@@ -71,7 +71,10 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         help="the latency; inference_latency, or another that records have",
     )
     parser.add_argument(
-        "--run", metavar="FIELD", help="what tells training runs apart"
+        "--run",
+        metavar="FIELD",
+        dest="run_field",  # run is what the command does
+        help="what tells training runs apart",
     )
     parser.add_argument(
         "--compare",
@@ -181,8 +184,7 @@ def asked(
     fields = [
         name for each in (sides, against) if each for name in each.fields
     ]
-    if given.field:
-        fields.append(given.field)
+    fields += filter(None, (given.field, given.run_field))
     opened = logs.enter_context(
         open_logs(
             paths,
@@ -197,7 +199,7 @@ def asked(
         title=", ".join(paths),
         by=by,
         field=given.field,
-        run=given.run,
+        run=given.run_field,
         spools=given.paths,
         reference=against.of(opened, 0)[0] if against else None,
         reference_name=given.reference or "",

@@ -33,20 +33,25 @@ def comparison(found: Comparison | None, name: str) -> Iterator[Part]:
     chart = effects_chart(found, name)
     if chart is not None:
         yield chart
+    rows = [_difference(each) for each in found.differences]
+    columns = [
+        Column(""),
+        Column("A", True),
+        Column("B", True),
+        Column("effect", True),
+        Column("95 % interval", True),
+        Column("p", True),
+        Column("verdict"),
+        Column("needs", True),
+    ]
+    if not any(row[-1] for row in rows):
+        columns.pop()
+        rows = [row[:-1] for row in rows]
     yield Table(
         f"A is {short(found.a, 60)} ({plural(found.records_a, 'record')}),"
         f" B is {short(found.b, 60)} ({plural(found.records_b, 'record')})",
-        (
-            Column(""),
-            Column("A", True),
-            Column("B", True),
-            Column("effect", True),
-            Column("95 % interval", True),
-            Column("p", True),
-            Column("verdict"),
-            Column("needs", True),
-        ),
-        tuple(_difference(each) for each in found.differences),
+        tuple(columns),
+        tuple(rows),
         tuple(_tone(each) for each in found.differences),
         wide=(5, 7),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ...fields import VOCABULARY
 from ..answers import Comparison, Difference, Drift, Report, Segment
 from .contrasts import Contrasts
 from .parts import Answer, Tone
@@ -20,7 +21,7 @@ from .words import (
     value_in_words,
 )
 
-__all__ = ["headlines", "is_latency", "speed_of"]
+__all__ = ["headlines", "is_input", "speed_of"]
 
 _BEFORE: Final = "Slower than before?"
 _COMMON: Final = "What do slow requests share?"
@@ -224,7 +225,13 @@ def _common(report: Report) -> Answer:
         return Answer(_COMMON, "Nothing found", about, "good", "slow")
     worst = bad[0]
     about = f"{_segment(worst)} Slow is {short(found.outcome)}."
-    verdict = f"{short(worst.field, 60)} = {short(worst.value, 60)}"
+    fields, values = worst.field.split(" & "), worst.value.split(" & ")
+    if len(fields) != len(values):
+        fields, values = [worst.field], [worst.value]
+    verdict = " & ".join(
+        f"{short(field, 60)} = {short(value, 60)}"
+        for field, value in zip(fields, values, strict=True)
+    )
     return Answer(_COMMON, verdict, about, "warn", "slow")
 
 
@@ -243,15 +250,22 @@ def _segment(found: Segment) -> str:
 # --- drift ---
 
 
-def is_latency(field: str) -> bool:
+def is_input(field: str) -> bool:
     """
-    Whether a field is what comes out of serving, by its name.
+    Whether a field may go into a model, as far as its name tells.
+
+    Latencies come out of serving, and metrics out of training.
     """
-    return field.endswith(_LATENCIES)
+    known = VOCABULARY.get(field)
+    return not (
+        field.endswith(_LATENCIES)
+        or field.startswith("metrics.")
+        or (known is not None and known.kind == "gauge")
+    )
 
 
 def _drifting(report: Report) -> Answer:
-    inputs = [each for each in report.drift if not is_latency(each.field)]
+    inputs = [each for each in report.drift if is_input(each.field)]
     if not inputs:
         return Answer(
             _DRIFT,

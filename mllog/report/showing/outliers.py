@@ -30,7 +30,8 @@ def slow(found: Contrasts) -> Iterator[Part]:
     report = found.report
     if report.slow_segments is not None and report.slow_segments.records:
         yield from _segments(report.slow_segments, "slow")
-    yield from map(_request, report.slowest)
+    for each in report.slowest:
+        yield _request(each, report.by)
 
 
 def failed(found: Contrasts) -> Iterator[Part]:
@@ -90,10 +91,13 @@ def _lift(value: float) -> str:
     return number_in_words(round(value, 1) if value < 1e6 else value)
 
 
-def _request(found: SlowRequest) -> Details:
-    line = (
-        f"{seconds_in_words(found.seconds)}  {short(found.message or '', 80)}"
-    )
+def _request(found: SlowRequest, by: tuple[str, ...]) -> Details:
+    parts = [
+        seconds_in_words(found.seconds),
+        "" if found.time is None else time_in_words(found.time),
+        *(short(found.fields.get(name, ""), 40) for name in by),
+        short(found.message or "", 80),
+    ]
     pairs = [
         ("time", f"{time_in_words(found.time, precise=True)} UTC"),
         ("level", short(found.level or "")),
@@ -104,6 +108,6 @@ def _request(found: SlowRequest) -> Details:
         ),
     ]
     return Details(
-        line.rstrip(),
+        " · ".join(filter(None, parts)),
         tuple((k, v) for k, v in pairs[:60] if v and v != f"{NONE} UTC"),
     )

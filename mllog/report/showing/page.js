@@ -64,13 +64,13 @@
     view.signal("zoom_x", domain).runAsync();
   };
 
-  let sharing = false;
+  // only the chart under the pointer or the focus moves the others: what they
+  // say when they have moved may be older than what it shows by then
+  let active = null;
   const share = (name, domain) => {
-    if (sharing) return;
-    sharing = true;
+    if (name !== active) return;
     for (const [other, { chart }] of views)
       if (other !== name && chart.time) zoomTo(other, domain);
-    sharing = false;
   };
 
   const draw = async (name, chart) => {
@@ -125,7 +125,10 @@
 
   for (const [name, chart] of Object.entries(charts)) {
     if (!chart.zoom) continue;
-    const zoom = document.querySelector(`#figure-${name} .zoom`);
+    const figure = document.getElementById(`figure-${name}`);
+    for (const event of ["pointerenter", "pointerdown", "focusin"])
+      figure.addEventListener(event, () => { active = name; });
+    const zoom = figure.querySelector(".zoom");
     zoom.hidden = false;
     zoom.addEventListener("click", ({ target }) => {
       if (target.dataset.zoom) zoomBy(name, Number(target.dataset.zoom));

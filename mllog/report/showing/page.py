@@ -45,7 +45,13 @@ _WORDS: Final = {
     "quiet": "not known",
 }
 _TOGETHER: Final = {Chart: "charts", Table: "tables", Note: "notes"}
-_MINUS: Final = "\N{MINUS SIGN}"
+_BUTTONS: Final = (
+    '<span class="zoom" hidden>'
+    '<button type="button" data-zoom="0.5" aria-label="Zoom in">+</button>'
+    '<button type="button" data-zoom="2" aria-label="Zoom out">&minus;</button>'
+    '<button type="button" data-zoom="0" aria-label="Show all">All</button>'
+    "</span>"
+)
 _ICON: Final = "data:,"
 
 
@@ -116,10 +122,23 @@ def _data(value: Any) -> str:
     """
     JSON that ends no element, whatever is in it.
     """
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(_rounded(value), allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
+
+
+def _rounded(value: Any) -> Any:
+    """
+    Numbers with as many digits as can be seen; times are large.
+    """
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    if isinstance(value, float):
+        return round(value) if abs(value) >= 1e9 else float(f"{value:.5g}")
+    return value
 
 
 # --- the body ---
@@ -175,15 +194,7 @@ def _section(found: Section) -> Iterator[str]:
 
 
 def _chart(found: Chart) -> str:
-    buttons = (
-        '<span class="zoom" hidden>'
-        '<button type="button" data-zoom="0.5" aria-label="Zoom in">+'
-        '</button><button type="button" data-zoom="2"'
-        ' aria-label="Zoom out">{_MINUS}</button><button type="button"'
-        ' data-zoom="0" aria-label="Show all">All</button></span>'
-        if found.is_zoomable
-        else ""
-    )
+    buttons = _BUTTONS if found.is_zoomable else ""
     return (
         f'<figure id="figure-{found.name}"><figcaption>'
         f"<span>{escape(found.title)}</span>{buttons}</figcaption>"

@@ -25,19 +25,17 @@ def curve_chart(name: str, metric: str, found: Sequence[Curve]) -> Chart:
     """
     A metric by step, a line for each run.
     """
+    several = len(found) > 1
     rows = [
         {
             "x": step.step,
             "y": step.mean,
-            "run": short(each.run or metric, 60),
-            "value": number_in_words(step.mean),
-            "step": number_in_words(step.step),
+            **({"run": short(each.run or "", 60)} if several else {}),
         }
         for each in found[:MOST_GROUPS]
-        for step in _thinned(each.steps)
+        for step in _thinned(each.steps, len(found))
         if math.isfinite(step.mean)
     ]
-    several = len(found) > 1
     spec: dict[str, Any] = {
         "height": 170,
         "data": {"values": rows},
@@ -52,11 +50,11 @@ def curve_chart(name: str, metric: str, found: Sequence[Curve]) -> Chart:
         "encoding": {
             "x": axis("x", "step", scale={"zero": False, "nice": False}),
             "y": axis("y", None, scale={"zero": False}),
-            "tooltip": tips(
-                **({"run": "run"} if several else {}),
-                step="step",
-                value=short(metric, 60),
-            ),
+            "tooltip": [
+                *tips(**({"run": "run"} if several else {})),
+                axis("x", "step", format=","),
+                axis("y", short(metric, 60), format=".4~g"),
+            ],
             **({"color": {**named("run"), "sort": None}} if several else {}),
         },
     }
@@ -64,8 +62,9 @@ def curve_chart(name: str, metric: str, found: Sequence[Curve]) -> Chart:
     return Chart(name, short(metric, 80), spec, sparks)
 
 
-def _thinned(steps: Sequence[Any]) -> Sequence[Any]:
-    every = max(1, math.ceil(len(steps) / MOST_POINTS))
+def _thinned(steps: Sequence[Any], runs: int) -> Sequence[Any]:
+    most = max(MOST_POINTS // min(runs, MOST_GROUPS), 100)
+    every = math.ceil(len(steps) / most)
     return [*steps[:-1:every], *steps[-1:]]
 
 

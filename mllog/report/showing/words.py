@@ -84,12 +84,15 @@ def seconds_in_words(value: float | None) -> str:
 def _long(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s"
+        return _both(minutes, "min", rest, "s")
     hours, minutes = divmod(minutes, 60)
     if hours < 48:
-        return f"{hours} h {minutes} min"
-    days, hours = divmod(hours, 24)
-    return f"{days:,} d {hours} h"
+        return _both(hours, "h", minutes, "min")
+    return _both(hours // 24, "d", hours % 24, "h")
+
+
+def _both(large: int, name: str, small: int, small_name: str) -> str:
+    return f"{large:,} {name}" + (f" {small} {small_name}" if small else "")
 
 
 def _three(value: float) -> str:
