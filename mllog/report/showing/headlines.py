@@ -134,8 +134,12 @@ def speed_of(found: Comparison) -> tuple[str, Tone, str]:
         return (
             ("slower", "bad", about) if slower else ("faster", "good", about)
         )
-    if not timed or any(each.verdict == "not enough data" for each in timed):
-        return "Not enough data", "quiet", _unknown(found, timed)
+    alike = [each for each in timed if each.verdict == "alike"]
+    if len(alike) < len(timed) or not timed:
+        about = _unknown(found, timed)
+        if not alike:
+            return "Not enough data", "quiet", about
+        return "Not seen", "quiet", f"{_said(alike[0])} That is alike. {about}"
     return "alike", "good", f"{_said(timed[0])} That is alike."
 
 

@@ -49,10 +49,10 @@ def shown(found: Contrasts) -> Shown:
     report = found.report
     makers: tuple[tuple[str, str, Callable[[Contrasts], Iterator[Part]]], ...]
     makers = (
-        ("versions", _versions_title(found), _versions),
-        ("before", "Now against before", _before),
         ("volume", "Volume and errors", _volume),
         ("latency", _latency_title(report), _latency),
+        ("versions", _versions_title(found), _versions),
+        ("before", "Now against before", _before),
         ("slow", "Slow requests", slow),
         ("failed", "What errors have in common", failed),
         ("curves", "Training curves", training),
