@@ -109,7 +109,6 @@ def errors_chart(found: Volume) -> Chart | None:
         if count or each in (found.points[0], found.points[-1])
     ]
     spec: dict[str, Any] = {
-        "height": 110,
         "data": {"values": rows},
         "params": [ZOOM],
         "mark": {"type": "rect", "tooltip": True},
