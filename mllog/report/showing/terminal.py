@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Any, Final
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -111,8 +111,6 @@ def _table(found: Table, width: int) -> RenderableType:
     left_out = set(found.wide) if width < _NARROW else set()
     table = RichTable(
         box=SIMPLE_HEAD,
-        title=Text(found.title, "dim"),
-        title_justify="left",
         pad_edge=False,
         collapse_padding=True,
         header_style="dim",
@@ -133,15 +131,13 @@ def _table(found: Table, width: int) -> RenderableType:
                 if place not in left_out
             )
         )
-    return Padding(table, (0, 0, 0, 2))
+    return Padding(Group(Text(found.title, "dim"), table), (0, 0, 0, 2))
 
 
 def _sparks(title: str, found: Sequence[Spark], width: int) -> RenderableType:
     names = max(len(each.name) for each in found)
     room = max(10, min(60, width - names - 34))
     table = RichTable.grid(padding=(0, 2, 0, 0))
-    table.title = Text(title, "dim")
-    table.title_justify = "left"
     table.add_column(overflow="fold", max_width=30)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -151,7 +147,7 @@ def _sparks(title: str, found: Sequence[Spark], width: int) -> RenderableType:
             Text(bars(each.values, room), _STYLES[each.tone] or "cyan"),
             Text(each.about, "dim"),
         )
-    return Padding(table, (0, 0, 0, 2))
+    return Padding(Group(Text(title, "dim"), table), (0, 0, 0, 2))
 
 
 def bars(values: Sequence[float | None], width: int) -> str:
