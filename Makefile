@@ -73,6 +73,7 @@ docs: install  ## Build the documentation, and serve it at localhost:8000
 
 figures: install  ## Draw the picture and the tables of the docs anew
 	$(BIN)/python docs/images/console.py
+	$(BIN)/python docs/images/report.py
 	$(BIN)/python docs/tables.py
 
 clean:  ## Remove what the commands above made

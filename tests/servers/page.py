@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from servers.running import program
+
 
 _SECONDS = 60
 
@@ -199,17 +201,29 @@ def soon(look: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def chromium(
+def browser(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Browser]:
+) -> Iterator[Browser | None]:
     """
-    The browser of a module; its tests are skipped without one.
+    The browser of a module, or None where there is none.
     """
-    from servers.running import program
-
     found = program("chromium")
     if found is None:
-        pytest.skip("missing: chromium: apt-get install chromium")
+        yield None
+        return
     running = Browser(str(found), tmp_path_factory.mktemp("chromium"))
     yield running
     running.close()
+
+
+@pytest.fixture
+def chromium(
+    browser: Browser | None, missing: Callable[[str, str], None]
+) -> Browser:
+    """
+    The browser of the module.
+    """
+    if browser is None:
+        missing("chromium", "apt-get install chromium")
+    assert browser is not None
+    return browser

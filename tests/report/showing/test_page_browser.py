@@ -9,6 +9,7 @@ import re
 import pytest
 from PIL import Image
 from report.logged import record, written
+from servers.page import browser as browser
 from servers.page import chromium as chromium
 
 from mllog.cli import main
