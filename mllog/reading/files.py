@@ -283,8 +283,15 @@ def _listed_again(
     return [
         each
         for each in found.values()
-        if not _is_same(each.path, opened) and os.path.isfile(each.path)
+        if not _is_same(each.path, opened) and _is_there(each.path)
     ]
+
+
+def _is_there(path: str) -> bool:
+    """
+    Whether *path* is a file, or became one that is compressed.
+    """
+    return os.path.isfile(path) or os.path.isfile(f"{path}.gz")
 
 
 def _is_same(path: str, opened: os.stat_result | None) -> bool:

@@ -47,16 +47,27 @@ class Followed:
             ``unreadable``.
 
         from_end: Whether what is in it already is passed over.
+
+        is_new: Whether what was rotated from it belongs to it: nobody has
+            seen it before.
     """
 
     def __init__(
-        self, path: str, skipped: Counter[str], *, from_end: bool = False
+        self,
+        path: str,
+        skipped: Counter[str],
+        *,
+        from_end: bool = False,
+        is_new: bool = False,
     ) -> None:
         self.path = path
         self._skipped = skipped
         self._leaving: list[tuple[float, _Reader]] = []
         self._known: set[str] = set()
-        self._reader, _ = self._next(None)
+        self._reader: _Reader | None = None
+        if not is_new:
+            self._known.update(map(_plain, rotated_from(path)))
+            self._reader, _ = self._next(None)
         if self._reader and from_end:
             self._reader.to_end()
 
@@ -83,17 +94,15 @@ class Followed:
         The lines that have come since the last call, without their ends.
         """
         yield from self._late_lines()
-        if self._reader is None:
-            self._reader, _ = self._next(None)
-        elif self._reader.has_shrunk():
-            self._reader.to_begin()
-        if self._reader is None:
-            return
-        yield from self._reader.lines()
-        if not self._reader.is_at(self.path):
-            yield from self._moved(self._reader)
+        reader = self._reader
+        if reader:
+            if reader.has_shrunk():
+                reader.to_begin()
+            yield from reader.lines()
+        if reader is None or not reader.is_at(self.path):
+            yield from self._moved(reader)
 
-    def _moved(self, left: _Reader) -> Iterator[bytes]:
+    def _moved(self, left: _Reader | None) -> Iterator[bytes]:
         """
         What was written to *left* at last, and to all that came after it.
         """
@@ -101,7 +110,8 @@ class Followed:
         if reader is None:
             return  # there is none yet, and until then *left* says where we are
         self._reader = reader
-        yield from self._leave(left)
+        if left:
+            yield from self._leave(left)
         for path in between:
             passed = self._opened(path)
             if passed and not passed.is_packed():
@@ -140,14 +150,12 @@ class Followed:
                 break
             reader.file.close()
         known, self._known = self._known, set(map(_plain, found))
-        if left is None:
-            return reader, []
         for index, path in enumerate(found):
-            if left.is_at(path):
+            if left and left.is_at(path):
                 return reader, found[index + 1 :]
-        # compressed or deleted by now: the first new name was its
         fresh = [path for path in found if _plain(path) not in known]
-        return reader, fresh[1:]
+        # compressed or deleted by now: the first new name was its
+        return reader, fresh[1:] if left else fresh
 
     def _packed(self, path: str) -> Iterator[bytes]:
         try:

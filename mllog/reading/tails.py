@@ -131,7 +131,9 @@ class _LogTail:
     def __init__(self, path: str, reading: Reading, *, is_new: bool) -> None:
         self._path = path
         self._reading = reading
-        self._followed = Followed(path, reading.skipped, from_end=not is_new)
+        self._followed = Followed(
+            path, reading.skipped, from_end=not is_new, is_new=is_new
+        )
 
     def latest(self, count: int | None) -> list[Line]:
         live = self._followed.begin

@@ -82,6 +82,31 @@ def test_file_that_appears_is_read_from_its_begin(path, follow):
     assert [b"1", b"2"] == list(followed.lines())
 
 
+def test_file_that_appears_and_rotates_before_it_is_seen_is_read_whole(
+    path, follow
+):
+    """
+    What was rotated from it belongs to it; what is from before does not.
+    """
+    append(f"{path}.20261121T064511Z-0001", "old\n")
+    followed = follow(from_end=True)
+    append(f"{path}.20261121T064512Z-0001", "1\n")
+    append(f"{path}.20261121T064512Z-0002", "2\n")
+    append(path, "3\n")
+
+    assert [b"1", b"2", b"3"] == list(followed.lines())
+
+
+def test_file_that_is_new_has_what_was_rotated_from_it(path, follow):
+    """
+    A log that was found late in a folder is read from its begin.
+    """
+    append(f"{path}.20261121T064512Z-0001", "1\n")
+    append(path, "2\n")
+
+    assert [b"1", b"2"] == list(follow(is_new=True).lines())
+
+
 def test_file_truncated_in_place_is_read_from_its_begin(path, follow):
     """
     As logrotate's copytruncate does it.
