@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Tests that need them, or take long with them; see pyproject.toml.
-SERVERS := s3servers or kafka or mockkafka or metricservers or site
+SERVERS := s3servers or kafka or mockkafka or metricservers or site or breaking
 FAULTS ?= faults
 EXTRAS := test,test-kafka,test-prometheus,test-s3,test-web,docs,lint,demo,yaml
 
@@ -30,7 +30,7 @@ test: install lint types  ## Run lint, types and all tests but those below
 kafka: install  ## Fetch Apache Kafka for the tests: needs Java and Maven
 	@$(BIN)/python tests/servers/kafka_jars.py
 
-test-servers: kafka  ## Run the tests with servers: S3, Kafka, Prometheus, …
+test-servers: kafka  ## Run the tests with servers (S3, Kafka, …) and faults
 	$(BIN)/python -m pytest -m '$(SERVERS)'
 
 test-frameworks: install  ## Run real frameworks of training and serving (15 GB)

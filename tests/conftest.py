@@ -74,6 +74,8 @@ def pytest_collection_modifyitems(
         elif _LONG_WITH_A_MOCK in item.path.parents:
             if "mock_kafka" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.mockkafka)
+        elif TESTS / "faults" in item.path.parents:
+            item.add_marker(pytest.mark.breaking)
     if config.getoption("--full-faults"):
         for item in items:
             if item.get_closest_marker("timeout") is None:
