@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 # Tests that need them, or take long with them; see pyproject.toml.
 SERVERS := s3servers or kafka or mockkafka or metricservers or site or breaking
 FAULTS ?= faults
+# Such as -s tests-3.13: some of its sessions only
+NOX ?=
 EXTRAS := test,test-kafka,test-prometheus,test-s3,test-web,docs,lint,demo,yaml
 
 .DEFAULT_GOAL := help
@@ -49,7 +51,7 @@ test-faults: kafka  ## Run the fault tests in full size
 
 test-versions: install  ## Run the tests on every Python that is on PATH
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check nox
-	$(BIN)/nox
+	$(BIN)/nox $(NOX)
 
 fmt: install  ## Format the code
 	$(BIN)/ruff format mllog tests benchmarks examples docs
