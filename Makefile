@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Tests that need them, or take long with them; see pyproject.toml.
 SERVERS := s3servers or kafka or mockkafka or metricservers or site or breaking
-FAULTS ?= faults
+FAULTS ?= faults or full
 # Such as -s tests-3.13: some of its sessions only
 NOX ?=
 EXTRAS := test,test-kafka,test-prometheus,test-s3,test-web,docs,lint,demo,yaml

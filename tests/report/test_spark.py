@@ -6,6 +6,7 @@ import gzip
 import json
 import random
 import warnings
+from importlib.util import find_spec
 
 import pytest
 from report.logged import lines, record, served
@@ -21,9 +22,13 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def spark():
-    pytest.importorskip("pyspark")
+@pytest.fixture
+def spark(missing):
+    """
+    A local Spark.
+    """
+    if find_spec("pyspark") is None:
+        missing("pyspark", "make test-frameworks installs it")
     from mllog.report.spark import _session
     from mllog.report.stores import Settings
 
