@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 
+from ids import as_id
 import pytest
 
 from mllog import config
@@ -37,7 +38,7 @@ def found(**options):
         {"headers": "a=1", "resource_attributes": "a=1", "compression": ""},
         {"resource_attributes": {"n": 5}, "timeout_seconds": "5"},
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_options_that_work_are_not_reported(options):
     """
@@ -83,7 +84,7 @@ def test_options_that_work_are_not_reported(options):
         ({"certificate": "/no/such.pem"}, "certificate", "is no file"),
         ({"linger_seconds": 400}, "linger_seconds", "max_age_seconds=300"),
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_option_that_does_not_work_is_reported_at_its_place(
     options, place, said

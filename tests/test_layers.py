@@ -5,6 +5,7 @@ The layers: a module imports from below or beside, never above.
 import ast
 from pathlib import Path
 
+from ids import as_id
 import pytest
 
 import mllog
@@ -97,7 +98,7 @@ def is_module(parts):
     return (ROOT.joinpath(*parts[1:]).with_suffix(".py")).is_file()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=str)
+@pytest.mark.parametrize("path", MODULES, ids=as_id)
 def test_module_imports_only_from_below(path):
     """
     Each import of mllog leads to a lower layer, or to one beside.
@@ -115,7 +116,7 @@ def test_module_imports_only_from_below(path):
 @pytest.mark.parametrize(
     "path",
     [each for each in MODULES if each.parts[0] == "handlers"],
-    ids=str,
+    ids=as_id,
 )
 def test_handler_imports_no_other_handler(path):
     """

@@ -9,6 +9,7 @@ import logging
 import subprocess
 import sys
 
+from ids import as_id
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -165,7 +166,7 @@ def test_follow_spans_switches_it_off(logger, lines, tracer):
     ]
 
 
-@pytest.mark.parametrize("module", [None, object(), sys], ids=repr)
+@pytest.mark.parametrize("module", [None, object(), sys], ids=as_id)
 def test_module_that_is_no_opentelemetry_breaks_nothing(
     logger, lines, monkeypatch, module
 ):

@@ -16,6 +16,7 @@ import traceback
 import uuid
 from http import HTTPStatus
 
+from ids import as_id
 import hostile
 import pytest
 from keeping import Kept
@@ -141,7 +142,7 @@ def test_inference_block_without_values_has_no_such_fields(logger, kept):
         (KeyboardInterrupt(), 499, logging.WARNING),
         (SystemExit(1), 499, logging.WARNING),
     ],
-    ids=repr,
+    ids=as_id,
 )
 def test_inference_that_raises_is_logged_and_goes_on(
     logger, kept, error, status, level

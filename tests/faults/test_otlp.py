@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 
+from ids import as_id
 import pytest
 from requesting import wait_until
 from servers.otlp_receiver import OTLPReceiver
@@ -333,7 +334,7 @@ BUSY = [
 ]
 
 
-@pytest.mark.parametrize(("protocol", "told"), BUSY, ids=str)
+@pytest.mark.parametrize(("protocol", "told"), BUSY, ids=as_id)
 def test_otlp_collector_that_is_busy_is_waited_for(collector, protocol, told):
     """
     429 and 503 with Retry-After, and RetryInfo of gRPC.
@@ -342,7 +343,7 @@ def test_otlp_collector_that_is_busy_is_waited_for(collector, protocol, told):
 
 
 @pytest.mark.parametrize("breaks", [hears_no_wait, takes_all_for_poison])
-@pytest.mark.parametrize(("protocol", "told"), BUSY[1:3], ids=str)
+@pytest.mark.parametrize(("protocol", "told"), BUSY[1:3], ids=as_id)
 def test_busy_collector_that_is_not_heard_is_found(
     collector, protocol, told, breaks
 ):
@@ -493,7 +494,7 @@ def test_otlp_batch_that_is_too_large_is_halved(collector):
         ("grpc", {"code": "UNAUTHENTICATED"}),
         ("grpc", {"code": "PERMISSION_DENIED"}),
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_otlp_refused_credentials_are_kept_and_said(
     collector, protocol, told, capsys, tmp_path

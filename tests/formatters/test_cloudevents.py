@@ -6,6 +6,7 @@ import importlib
 import datetime
 import json
 
+from ids import as_id
 import hostile
 import pytest
 from hypothesis import given, settings
@@ -244,7 +245,7 @@ def test_other_text_in_an_attribute_is_written(value):
         {"encoding": "avro"},
         {"content_mode": "batch"},
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_option_that_cannot_work_is_an_error(options):
     """

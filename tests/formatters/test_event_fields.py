@@ -5,6 +5,7 @@ The checks of fields that an event cannot be right without.
 import enum
 import http
 
+from ids import as_id
 import hostile
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ class Colour(str, enum.Enum):
         (np.array(7), 7),
         (-(2**31), -(2**31)),
     ],
-    ids=repr,
+    ids=as_id,
 )
 def test_int32_whole_number_is_an_int(value, expected):
     """

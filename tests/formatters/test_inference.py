@@ -9,6 +9,7 @@ import logging.config
 import subprocess
 import sys
 
+from ids import as_id
 import pytest
 from inferences import FIELDS, record_of
 
@@ -178,7 +179,7 @@ def test_formatter_options_with_a_class_make_it(tmp_path):
         ({"max_payload_bytes": "much"}, "number of bytes"),
         ({"servingid": 7}, "write serving_id"),
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_option_that_cannot_work_is_an_error(options, expected):
     """

@@ -5,6 +5,7 @@ Payloads: values in full as JSON, up to a bound, and never wrong in silence.
 import array
 import json
 
+from ids import as_id
 import hostile
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_any_value_is_strict_json_within_the_bound(value):
         (float("nan"), None),
         ([1.0, float("inf")], [1.0, None]),
     ],
-    ids=repr,
+    ids=as_id,
 )
 def test_plain_value_is_itself(value, expected):
     """
@@ -75,7 +76,7 @@ def test_plain_value_is_itself(value, expected):
         (hostile.Point(np.arange(20)), {"x": list(range(20))}),
         (hostile.PydanticLike(), {"name": "resnet50", "score": 0.5}),
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_array_is_its_values(value, expected):
     """
@@ -144,7 +145,7 @@ def test_payload_is_its_ref():
         (b'{"a": "\xff"}', b'{"b64":"eyJhIjogIv8ifQ=="}'),
         ('{"a": 1}'.encode("utf-16-le"), b'"{\\u0000'),
     ],
-    ids=repr,
+    ids=as_id,
 )
 @pytest.mark.parametrize("loads", ["orjson", "json"])
 def test_bytes_are_a_document_text_or_base64(

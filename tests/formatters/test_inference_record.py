@@ -10,6 +10,7 @@ import logging.handlers
 import pickle
 import uuid
 
+from ids import as_id
 import hostile
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_record_of_nothing_asked_for_has_no_events(record):
         ({"inference_latency": 0}, 1795244000000),
         ({}, 1795244000000),
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_request_timestamp_is_that_of_the_request(other, expected):
     """
@@ -117,7 +118,7 @@ def test_time_that_is_none_is_an_error(field, value):
 
 
 @pytest.mark.parametrize(
-    "value", [-0.1, float("nan"), "0.1", True, 2e9, [0.1]], ids=str
+    "value", [-0.1, float("nan"), "0.1", True, 2e9, [0.1]], ids=as_id
 )
 def test_latency_that_is_none_is_an_error(value):
     """
@@ -154,7 +155,7 @@ def test_request_id_is_made_once_for_both_events():
         (np.str_("abc"), "abc"),
         (hostile.SpokenFor("abc"), "abc"),
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_request_id_may_be_another_text(value, expected):
     """
@@ -177,7 +178,7 @@ def test_request_id_may_be_another_text(value, expected):
         ({"error": None}, 200),
         ({"error": "wrong", "status_code": 422}, 422),
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_status_is_given_or_follows_from_an_error(other, expected):
     """

@@ -10,6 +10,7 @@ import logging.config
 import re
 import sys
 
+from ids import as_id
 import hostile
 import pytest
 from hypothesis import given, settings
@@ -305,7 +306,7 @@ class Rude(Exception):
         ValueError("bare"),
         hostile.failed_with(Rude()),
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_format_odd_exc_info_raises_nothing(options, exc_info):
     """
@@ -794,7 +795,7 @@ def test_format_numeric_name_of_a_field_is_text():
         hostile.Point({True: 1, "true": 2}),
         hostile.collections.OrderedDict([(1.5, 1), ("1.5", 2)]),
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_format_fmt_with_keys_of_one_text_in_an_object_keeps_both(value):
     """

@@ -11,6 +11,7 @@ import re
 import socket
 import sys
 
+from ids import as_id
 import hostile
 import pytest
 import rfc5424
@@ -118,7 +119,7 @@ def test_tables_know_what_the_stdlib_knows():
         ([], 6),
         (None, 6),
     ],
-    ids=repr,
+    ids=as_id,
 )
 def test_of_severity_is_that_of_the_level(level, severity):
     """
@@ -290,7 +291,9 @@ def test_names_logger_is_reduced_and_cut():
 
 
 @pytest.mark.parametrize(
-    "process", [None, 0, -1, "worker 1", hostile.RaisingEverything()], ids=repr
+    "process",
+    [None, 0, -1, "worker 1", hostile.RaisingEverything()],
+    ids=as_id,
 )
 def test_names_process_that_is_none_is_this_one(process):
     """

@@ -11,6 +11,7 @@ import time
 import traceback
 import warnings
 
+from ids import as_id
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from servers.certificates import Authority
@@ -325,7 +326,7 @@ def test_variable_of_the_logs_endpoint_is_the_whole_path(monkeypatch):
         ({"ENDPOINT": "c:4317", "INSECURE": "True"}, "http://c:4317"),
         ({"LOGS_ENDPOINT": " ", "ENDPOINT": "http://c"}, "http://c:4317"),
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_variable_of_grpc_needs_no_scheme(monkeypatch, variables, expected):
     """

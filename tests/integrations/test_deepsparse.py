@@ -14,6 +14,7 @@ import sys
 import types
 
 import numpy as np
+from ids import as_id
 import pytest
 
 import mllog
@@ -228,7 +229,7 @@ def test_function_that_fails_keeps_no_other_from_its_turn(
 @pytest.mark.parametrize(
     "value",
     [None, "text", math.nan, object(), {}, [], {"a": None}, {1: {2: "x"}}],
-    ids=str,
+    ids=as_id,
 )
 def test_hostile_values_raise_nothing(logger, said, value):
     """

@@ -5,6 +5,7 @@ Rules: DeepSparse's notation of targets, functions and frequencies.
 import types
 
 import numpy as np
+from ids import as_id
 import pytest
 
 from mllog.errors import ConfigError
@@ -170,7 +171,7 @@ def test_each_group_can_be_made(group):
         {"re:(": [{"func": "mean"}]},
         {"predefined": [{"func": "mean"}]},
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_wrong_rules_raise_config_error(given):
     """

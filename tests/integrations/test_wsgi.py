@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from wsgiref.util import FileWrapper, setup_testing_defaults
 from wsgiref.validate import validator
 
+from ids import as_id
 import pytest
 from requesting import DEADLINE, Kept, gunicorn, wait_until
 
@@ -404,7 +405,7 @@ def test_wsgi_ids_come_from_headers(logger, kept):
         {"REQUEST_METHOD": "GE\nT"},
         {"werkzeug.request": 3},
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_wsgi_hostile_environ_changes_no_answer(logger, kept, environ, capsys):
     """

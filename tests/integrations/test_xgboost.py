@@ -7,6 +7,7 @@ import logging
 import sys
 import types
 
+from ids import as_id
 import pytest
 
 from mllog.errors import ConfigError, MissingPackageError
@@ -93,7 +94,7 @@ def test_other_workers_log_nothing_unless_asked(collective, logger, said):
 @pytest.mark.parametrize(
     "log",
     [None, {}, {"a": None}, {"a": {"b": []}}, {"a": {"b": [object()]}}, 3],
-    ids=str,
+    ids=as_id,
 )
 def test_hostile_scores_raise_nothing(collective, logger, said, log):
     """

@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import numpy as np
+from ids import as_id
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -370,7 +371,7 @@ def test_image_of_each_mode_is_stored_without_loss(mode, extension):
         ({"a": 1}, "text/plain"),
         ("text", "image/png"),
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_value_that_is_not_of_its_content_type_is_refused(value, content_type):
     """
@@ -613,7 +614,7 @@ class RaisingImage(LyingImage):
         raise OSError("truncated")
 
 
-@pytest.mark.parametrize("image", [LyingImage(), RaisingImage()], ids=repr)
+@pytest.mark.parametrize("image", [LyingImage(), RaisingImage()], ids=as_id)
 def test_image_that_lies_or_raises_is_an_exception(image):
     """
     Never a name over what is no pixels.

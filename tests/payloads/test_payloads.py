@@ -8,6 +8,7 @@ import json
 import logging
 
 import numpy as np
+from ids import as_id
 import pytest
 from PIL import Image
 
@@ -183,7 +184,7 @@ def test_content_is_encoded_once():
         ("a prompt", "text/plain"),
         ([1, 2, 3], "application/json"),
     ],
-    ids=str,
+    ids=as_id,
 )
 @pytest.mark.parametrize("is_stored_first", [False, True])
 def test_ref_does_not_depend_on_the_content_type(

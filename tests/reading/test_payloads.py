@@ -8,6 +8,7 @@ import pickle
 import sys
 
 import numpy as np
+from ids import as_id
 import pytest
 
 import mllog
@@ -42,7 +43,7 @@ def only(source, **options):
         5,
         None,
     ],
-    ids=repr,
+    ids=as_id,
 )
 @pytest.mark.parametrize("prefix", ["", "digits/", "a/b/"])
 def test_value_comes_back_as_it_was(tmp_path, value, prefix):

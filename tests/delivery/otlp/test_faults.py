@@ -6,6 +6,7 @@ import email.utils
 import ssl
 import time
 
+from ids import as_id
 import pytest
 from servers.otlp_receiver import retry_info
 
@@ -87,7 +88,7 @@ def test_retry_info_that_is_odd_asks_for_nothing(value):
         (FileNotFoundError("ca.pem"), False, Fault.AUTH),
         (ssl.SSLCertVerificationError(), False, Fault.AUTH),
     ],
-    ids=repr,
+    ids=as_id,
 )
 def test_error_of_the_connection_says_whether_it_may_have_arrived(
     error, is_sent, fault

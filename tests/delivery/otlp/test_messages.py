@@ -5,6 +5,7 @@ Lines as requests of OTLP: severities, attributes, and lines that are odd.
 import json
 import logging
 
+from ids import as_id
 import pytest
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as service
 from opentelemetry.sdk._logs._internal import std_to_otel
@@ -87,7 +88,7 @@ def test_custom_level_keeps_its_name():
         ({"\0bytes": "?"}, {"\0bytes": "?"}),
         ("\ud800", "\\ud800"),
     ],
-    ids=repr,
+    ids=as_id,
 )
 def test_field_is_an_attribute_of_its_type(given, expected):
     """

@@ -9,6 +9,7 @@ import logging
 import re
 import time
 
+from ids import as_id
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -409,7 +410,7 @@ class Hostile:
         {"headers": [(b"content-length", b"9" * 5000)]},
         {"method": None},
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_access_hostile_scope_changes_no_answer(logger, kept, scope, capsys):
     """
@@ -433,7 +434,7 @@ def test_access_hostile_scope_changes_no_answer(logger, kept, scope, capsys):
         {"type": "http.response.start", "status": "many"},
         {"type": "http.response.body", "body": 3},
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_access_odd_message_is_the_servers_to_refuse(
     logger, kept, message, capsys
@@ -556,7 +557,7 @@ def test_access_websocket_is_one_record_when_it_ends(logger, kept):
             "INFO",
         ),
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_access_websocket_status_says_how_it_went(
     logger, kept, outgoing, incoming, status, level

@@ -11,6 +11,7 @@ import re
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
+from ids import as_id
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,7 +140,7 @@ def test_middleware_messages_are_not_changed(logger, kept):
         scope_of(method="GET"),
         {"type": "websocket", "path": "/predict"},
     ],
-    ids=str,
+    ids=as_id,
 )
 def test_middleware_other_traffic_is_given_the_very_callables(
     logger, kept, scope
