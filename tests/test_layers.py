@@ -24,6 +24,7 @@ LAYERS = {
         "forking",
         "options",
         "payloads",
+        "recursion",
         "reports",
         "spans",
         "timestamps",
