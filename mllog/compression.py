@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
@@ -16,6 +17,7 @@ __all__ = [
     "CODECS",
     "Codec",
     "codec_of",
+    "decoded",
     "decompressed",
     "is_compressed",
     "zstd",
@@ -26,6 +28,8 @@ CODECS: Final = ("gzip", "zstd", "none")
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _MAGIC_BYTES = 4
+# what a stream is given at once: of many short members each copies the rest
+_PIECE_BYTES = 4096
 _LEVELS = {"gzip": range(4), "zstd": range(1, 20)}
 _DEFAULT_LEVELS = {"gzip": 1, "zstd": 3}
 
@@ -151,6 +155,74 @@ def _gunzip(raw: io.BufferedReader) -> BinaryIO:
     opened: Any = gzip.GzipFile(fileobj=raw, mode="rb")
     opened.myfileobj = raw  # closed with it
     return cast("BinaryIO", opened)
+
+
+def decoded(data: bytes, coding: str, most: int) -> tuple[bytes, bool]:
+    """
+    What the body of a message of HTTP is without its content coding.
+
+    Args:
+        data: The body, or its beginning.
+
+        coding: The header Content-Encoding: ``""``, ``"gzip"``, ``"deflate"``,
+            ``"zstd"`` where that can be had, or several with commas.
+
+        most: How many bytes are wanted; no more of them are made.
+
+    Returns:
+        The first *most* bytes of what there is, and whether that is all.
+
+    Raises:
+        ValueError: The coding is unknown, or not that of *data*.
+    """
+    is_whole = True
+    for each in reversed(coding.lower().split(",")):
+        name = each.strip()
+        if name not in ("", "identity"):
+            data, is_all = _decode(data, name, most)
+            is_whole = is_whole and is_all
+    return data[:most], is_whole and len(data) <= most
+
+
+def _decode(data: bytes, coding: str, most: int) -> tuple[bytes, bool]:
+    if coding in ("gzip", "x-gzip"):
+        return _inflated(data, most, lambda: zlib.decompressobj(31))
+    if coding == "deflate":
+        # without the header of zlib, as some send it
+        bits = 15 if data[:1] and data[0] & 15 == 8 else -15
+        return _inflated(data, most, lambda: zlib.decompressobj(bits))
+    if coding == "zstd":
+        try:
+            make = zstd().ZstdDecompressor
+        except ImportError:
+            pass
+        else:
+            return _inflated(data, most, make)
+    raise ValueError(f"content coding {coding[:40]!r} is not known")
+
+
+def _inflated(
+    data: bytes, most: int, make: Callable[[], Any]
+) -> tuple[bytes, bool]:
+    """
+    The first *most* bytes of one stream after another, and whether it is all.
+    """
+    found, stream = bytearray(), make()
+    for start in range(0, len(data), _PIECE_BYTES):
+        piece = data[start : start + _PIECE_BYTES]
+        while piece:
+            if stream.eof:
+                stream = make()
+            try:
+                found += stream.decompress(piece, most + 1 - len(found))
+            except Exception as exc:  # each library has its own
+                if not found:
+                    raise ValueError(f"it is not compressed: {exc}") from exc
+                return bytes(found), False
+            if len(found) > most:
+                return bytes(found[:most]), False
+            piece = stream.unused_data if stream.eof else b""
+    return bytes(found), stream.eof or not data
 
 
 class _Seekless(io.RawIOBase):

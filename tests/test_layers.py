@@ -22,6 +22,7 @@ LAYERS = {
         "fields",
         "events",
         "forking",
+        "http_answers",
         "options",
         "payloads",
         "recursion",

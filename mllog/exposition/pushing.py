@@ -9,12 +9,17 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from http.client import HTTPException
+from typing import Any, Final
+from urllib.request import Request
 
 from .. import waiting
 from ..forking import fork_safe_lock, tell_child
+from ..http_answers import open_by
 
 __all__ = ["Regularly", "Trouble", "push", "write_file"]
+
+_MOST_ANSWER_BYTES: Final = 64 * 1024
 
 
 class Trouble(Exception):  # noqa: N818 - it is no fault of the program
@@ -56,6 +61,11 @@ def push(
     """
     from prometheus_client import push_to_gateway
 
+    deadline = time.monotonic() + timeout
+
+    def put(**request: Any) -> Callable[[], None]:
+        return lambda: _put(**request, deadline=deadline)
+
     try:
         push_to_gateway(
             gateway,
@@ -63,11 +73,38 @@ def push(
             grouping_key=dict(grouping),
             registry=registry,
             timeout=timeout,
+            handler=put,
         )
-    except OSError as exc:
+    except (OSError, HTTPException) as exc:
         raise Trouble(
             f"cannot push metrics to {_without_secrets(gateway)}: {exc}"
         ) from exc
+
+
+def _put(
+    *,
+    url: str,
+    method: str,
+    headers: Any,
+    data: bytes,
+    deadline: float,
+    timeout: float | None,  # noqa: ARG001 - of each byte
+) -> None:
+    """
+    What prometheus_client does with its request, by a deadline.
+
+    Raises:
+        OSError: Nobody took it, or who did is no gateway.
+
+        HTTPException: The answer is not whole.
+    """
+    # http or https: the option sees to it
+    request = Request(url, data, dict(headers), method=method)  # noqa: S310
+    with open_by(request, deadline) as answer:
+        start = answer.body(_MOST_ANSWER_BYTES).lstrip()[:1]
+        kind = answer.headers.get("content-type", "")
+    if start == b"<" or (start and "html" in kind.lower()):
+        raise OSError("what answers is a page, and no gateway")
 
 
 def _without_secrets(url: str) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ..forking import tell_child
+from ..http_answers import answers_by
 from .pushing import Trouble
 
 __all__ = ["Page", "Server"]
@@ -21,6 +23,7 @@ __all__ = ["Page", "Server"]
 Page = Callable[[str, str], tuple[dict[str, str], bytes]]
 
 _AGAIN_SECONDS = 5.0
+_ASK_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
 _IDLE_SECONDS = 10
 _PATH = "/metrics"
@@ -178,7 +181,10 @@ def _is_ours(address: str, port: int) -> bool:
     Whether a server of mllog has the port.
     """
     wildcards = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104
-    asked = HTTPConnection(wildcards.get(address, address), port, timeout=5)
+    asked = HTTPConnection(
+        wildcards.get(address, address), port, timeout=_ASK_SECONDS
+    )
+    asked.response_class = answers_by(time.monotonic() + _ASK_SECONDS)
     try:
         asked.request("GET", "/")
         return asked.getresponse().getheader("Server", "").startswith("mllog")

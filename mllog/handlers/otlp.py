@@ -49,8 +49,8 @@ class OTLPHandler(ShippingHandler):
 
     Guarantee:
         Logging never waits for the collector, and its constructor does not
-        need it.  A record is sent when the collector said that it has it;
-        what it refused of a batch is counted as ``rejected``, with its
+        need it.  A record is sent when the collector said that it has it, in
+        an answer that is whole and a collector's; what it refused of a batch is counted as ``rejected``, with its
         reason, and never sent again.
 
     Limit:

@@ -120,7 +120,7 @@ def overhears_refusals(transport):
     """
     A batch that was refused in part counts as sent.
     """
-    transport._requests.refusal_in = lambda body: (0, "")
+    transport._requests.refusal_in = lambda *_: (0, "")
 
 
 def sends_refusals_again(transport):

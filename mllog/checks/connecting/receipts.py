@@ -24,6 +24,7 @@ from ...handlers.latency_csv import LatencyCSVHandler
 from ...handlers.prometheus import PrometheusHandler
 from ...handlers.tensorboard import TensorBoardHandler
 from ...handling import Handling
+from ...http_answers import open_by
 from .reasons import Unanswered
 
 __all__ = ["receipt_for"]
@@ -207,12 +208,10 @@ def _why_taken(
 
 def _get(url: str, deadline: float) -> bytes:
     # no proxy: it is this machine, or a neighbour
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    seconds = max(0.1, deadline - time.monotonic())
+    direct = urllib.request.ProxyHandler({})
     try:
-        with opener.open(url, timeout=seconds) as answer:
-            page: bytes = answer.read(1 << 20)
-            return page
+        with open_by(url, deadline, direct) as answer:
+            return answer.body(1 << 20)
     except urllib.error.URLError as exc:
         raise Unanswered(f"{url}: {exc.reason}") from exc
 

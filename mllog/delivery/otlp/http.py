@@ -6,17 +6,17 @@ from __future__ import annotations
 
 import contextlib
 import encodings.idna  # noqa: F401 - a name may first be resolved at exit
-import functools
 import gzip
 import http.client
-import io
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from ...compression import decoded
 from ...events import Message
 from ...forking import tell_child
+from ...http_answers import Answer, answers_by
 from ..retry import Fault, Verdict
 from ..transport import PartlyRefusedError
 from .endpoint import Endpoint, Security
@@ -130,21 +130,26 @@ class HTTPTransport:
             raise error_of_status(
                 str(self._endpoint), status, said, headers.get("retry-after")
             )
-        self._look_at(answer)
+        self._look_at(answer, headers.get("content-type", ""))
 
     def _exchange(
         self, body: bytes, deadline: float
     ) -> tuple[int, Any, bytes]:
         connection = self._connection
+        unsent: OSError | None = None
         try:
             connection.sock.settimeout(_left(deadline))
-            connection.request(
-                "POST", self._endpoint.path, body, self._headers
-            )
-            # its own: a timeout of the socket begins anew with each byte
-            connection.response_class = functools.partial(_Answer, deadline)
+            try:
+                connection.request(
+                    "POST", self._endpoint.path, body, self._headers
+                )
+            except (BrokenPipeError, ConnectionResetError) as exc:
+                unsent = exc  # it may have refused the rest in an answer
+            connection.response_class = answers_by(deadline)
             answer = connection.getresponse()
-            found = answer.read(_MOST_ANSWER_BYTES)
+            found = _content_of(answer)
+            if unsent is not None and answer.status < 300:
+                raise unsent
             if not answer.isclosed() or answer.will_close:
                 self.close(deadline)  # more than it should say, or the last
             return answer.status, answer.headers, found
@@ -152,11 +157,11 @@ class HTTPTransport:
             self.close(deadline)
             raise error_of_way(str(self._endpoint), exc, is_sent=True) from exc
 
-    def _look_at(self, answer: bytes) -> None:
+    def _look_at(self, answer: bytes, content_type: str) -> None:
         """
         Hear what the collector says of a batch that it took.
         """
-        refused, said = self._requests.refusal_in(answer)
+        refused, said = self._requests.refusal_in(answer, content_type)
         said = "".join(c if c.isprintable() else " " for c in said)[:300]
         if refused > 0:
             raise PartlyRefusedError(
@@ -185,41 +190,26 @@ class HTTPTransport:
         return Verdict(Fault.TRANSIENT)
 
 
-class _Answer(http.client.HTTPResponse):
+def _content_of(answer: Answer) -> bytes:
     """
-    An answer that has to be there by a deadline, however slowly it comes.
+    The body of *answer*; of a refusal what there is, for its status is enough.
+
+    Raises:
+        HTTPException: The answer is not whole.
+
+        OSError: The connection failed, or the time is over.
     """
-
-    def __init__(
-        self, deadline: float, sock: Any, *given: Any, **more: Any
-    ) -> None:
-        super().__init__(_Timed(sock, deadline), *given, **more)  # type: ignore[arg-type]
-
-
-class _Timed(io.RawIOBase):
-    """
-    What is read of a socket until a deadline; the socket stays open.
-    """
-
-    def __init__(self, sock: Any, deadline: float) -> None:
-        super().__init__()
-        self._sock, self._deadline = sock, deadline
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """
-        Itself, buffered: what an HTTPResponse reads.
-        """
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer did not come in time")
-        self._sock.settimeout(left)
-        return int(self._sock.recv_into(buffer))
+    try:
+        found = answer.body(_MOST_ANSWER_BYTES)
+    except (OSError, http.client.HTTPException):
+        if answer.status < 300:
+            raise
+        return b""
+    coding = ",".join(answer.headers.get_all("content-encoding", ()))
+    try:
+        return decoded(found, coding, _MOST_ANSWER_BYTES)[0]
+    except ValueError:
+        return found
 
 
 def _left(deadline: float) -> float:

@@ -128,15 +128,44 @@ class Requests:
         _fill(record.attributes, attributes)
         return record
 
-    def refusal_in(self, body: bytes) -> tuple[int, str]:
+    def refusal_in(
+        self, body: bytes, content_type: str = "application/x-protobuf"
+    ) -> tuple[int, str]:
         """
         How many records the collector refused, and what it said about it.
+
+        Raises:
+            OTLPError: It is no answer of a collector, which is empty, or one
+                of OTLP in protobuf or JSON.
         """
-        try:
-            partly = self._response.FromString(body).partial_success
-        except Exception:  # it says that all is well, in a way of its own
+        if not body:
             return 0, ""
-        return int(partly.rejected_log_records), str(partly.error_message)
+        try:
+            if body.lstrip().startswith(b"{"):
+                return _refusal_in_json(json.loads(body))
+            response = self._response.FromString(body)
+        except Exception:  # whatever somebody else answers
+            pass
+        else:
+            partly = response.partial_success
+            is_ours = response.HasField("partial_success")
+            # text may be read as fields that nobody knows
+            if is_ours or "protobuf" in content_type:
+                said = str(partly.error_message)
+                return int(partly.rejected_log_records), said
+        start = body[:60].decode("utf-8", "replace")
+        clean = "".join(c if c.isprintable() else " " for c in start)
+        raise OTLPError(
+            f"what answered is no collector: {clean!r}",
+            Fault.AMBIGUOUS,
+            fix="correct endpoint; a proxy or a login page may be before it",
+        )
+
+
+def _refusal_in_json(answer: Any) -> tuple[int, str]:
+    partly = answer.get("partialSuccess") or {}
+    refused = int(partly.get("rejectedLogRecords") or 0)
+    return refused, str(partly.get("errorMessage") or "")
 
 
 def _document_in(line: bytes) -> dict[str, Any]:

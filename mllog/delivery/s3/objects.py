@@ -21,7 +21,7 @@ __all__ = ["ObjectStore", "PutOptions"]
 _ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 _MOST_TAGS = 10
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_EXISTS = 412
+_EXISTS = "PreconditionFailed"
 # Clients of a parent process: closing them would end its connections.
 _leaked: list[Any] = []
 
@@ -224,7 +224,7 @@ class ObjectStore:
                 Verdict(Fault.TRANSIENT),
             )
         try:
-            client.put_object(
+            answer = client.put_object(
                 Key=key,
                 Body=body,
                 ContentType=content_type,
@@ -235,6 +235,8 @@ class ObjectStore:
             if self.create_only and _says_it_exists(exc):
                 return False
             raise self.error_of(exc) from exc
+        if not answer.get("ETag") or _is_page(answer):
+            raise self._stranger("an answer without the ETag of the object")
         self.stored = key
         return True
 
@@ -247,9 +249,11 @@ class ObjectStore:
         """
         self.open()
         try:
-            self._client.head_bucket(Bucket=self.location.bucket)
+            answer = self._client.head_bucket(Bucket=self.location.bucket)
         except Exception as exc:
             raise self.error_of(exc) from exc
+        if _is_page(answer):
+            raise self._stranger("the answer is a page of HTML")
 
     def etag(self, key: str) -> str:
         """
@@ -272,6 +276,14 @@ class ObjectStore:
             self._is_stale = True
         return found
 
+    def _stranger(self, said: str) -> StoreError:
+        return StoreError(
+            f"{self._where()}: {said}\n  fix: correct endpoint_url; what"
+            " answers is no S3, such as a proxy or its login page",
+            Verdict(Fault.AMBIGUOUS),
+            may_be_stored=True,
+        )
+
     def _where(self) -> str:
         endpoint = self._access.endpoint_url
         return f"{self.location}" + (f" at {endpoint}" if endpoint else "")
@@ -286,4 +298,15 @@ class ObjectStore:
 
 
 def _says_it_exists(error: Exception) -> bool:
-    return answer_of(error).status == _EXISTS
+    # with S3's own code: a proxy may answer 412 as well
+    return answer_of(error)[:2] == (_EXISTS, 412)
+
+
+def _is_page(answer: Mapping[str, Any]) -> bool:
+    """
+    Whether somebody answered 200 with a page, such as one to log in.
+    """
+    headers = (answer.get("ResponseMetadata") or {}).get("HTTPHeaders") or {}
+    is_html = "html" in str(headers.get("content-type") or "").lower()
+    # S3's own is empty, of whatever type
+    return is_html and headers.get("content-length") != "0"

@@ -199,11 +199,42 @@ def test_line_that_makes_no_sense_is_poison(line):
     assert Fault.POISON is raised.value.verdict.fault
 
 
-def test_answer_that_is_no_protobuf_says_nothing():
+@pytest.mark.parametrize(
+    ("answer", "kind", "expected"),
+    [
+        (b"", "text/plain", (0, "")),
+        (b"{}", "", (0, "")),
+        (b' {"partialSuccess": {}}', "application/json", (0, "")),
+        (
+            b'{"partialSuccess": {"rejectedLogRecords": "2",'
+            b' "errorMessage": "old"}}',
+            "application/json",
+            (2, "old"),
+        ),
+        (b"\x0a\x07\x08\x02\x12\x03old", "", (2, "old")),
+        (b"\x10\x01", "application/x-protobuf", (0, "")),
+    ],
+    ids=["empty", "untyped", "json", "refusal", "protobuf", "later version"],
+)
+def test_answer_of_a_collector_is_read(answer, kind, expected):
     """
-    A collector that answers in its own way took the batch.
+    It may be empty, protobuf or JSON, and say how many were refused.
     """
-    assert (0, "") == Requests({}, 9).refusal_in(b"<html>")
+    assert expected == Requests({}, 9).refusal_in(answer, kind)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"<html>", b"Please log in", b"[]", b"{", b"ok", b"\xff\xfe"],
+    ids=repr,
+)
+def test_answer_that_is_no_collectors_is_no_receipt(answer):
+    """
+    A page of somebody else does not count as what a collector says.
+    """
+    for kind in ("text/html", "application/json", ""):
+        with pytest.raises(OTLPError, match="no collector"):
+            Requests({}, 9).refusal_in(answer, kind)
 
 
 def test_body_keeps_what_was_logged():
