@@ -8,7 +8,7 @@ import nox
 
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
-nox.options.default_venv_backend = "venv"
+nox.options.default_venv_backend = "uv|venv"
 
 # The Python of the virtual environment is what `make test` tries.
 OWN = "{}.{}".format(*sys.version_info)
@@ -16,18 +16,15 @@ PYTHONS = [
     each for each in ("3.10", "3.11", "3.12", "3.13", "3.14") if each != OWN
 ]
 
-# The wheel, the demo, scikit-learn and the servers are tried once, by
+# Servers, and what does not depend on the Python, are tried once, by
 # `make test` and `make test-servers`.
 ARGUMENTS = [
     "-q",
     "-m",
-    "not (packaging or s3servers or kafka or mockkafka or metricservers"
-    " or site or frameworks)",
-    "--ignore=tests/test_examples.py",
-    "--ignore=tests/test_examples_frameworks.py",
-    "--deselect=tests/test_docs.py::test_page_when_run_from_top_to_bottom"
-    "_writes_what_it_shows[docs/how-to/train-scikit-learn.md]",
-    "--ignore=tests/faults/test_s3.py",
+    "not (once or packaging or s3servers or kafka or mockkafka"
+    " or metricservers or site or frameworks)",
+    "-n4",
+    "--dist=worksteal",
 ]
 # The ends of processes and threads are not the same on all of them.
 FAULTY = {"3.13", "3.14"}
@@ -61,7 +58,10 @@ def without_orjson(session: nox.Session) -> None:
     The tests where orjson is missing: the stdlib's encoder gives equal values.
     """
     session.install("-e", ".[test]")
-    session.run("pip", "uninstall", "-q", "-y", "orjson")
+    if session.venv_backend == "uv":
+        session.run("uv", "pip", "uninstall", "--quiet", "orjson")
+    else:
+        session.run("pip", "uninstall", "-q", "-y", "orjson")
     session.run(
         "python", "-m", "pytest", *ARGUMENTS, *ENCODERS, *session.posargs
     )

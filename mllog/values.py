@@ -30,8 +30,6 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any, Final
 
-from .recursion import bounded
-
 __all__ = [
     "clean",
     "convert",
@@ -160,14 +158,14 @@ def foreign(value: Any) -> Any:
         if isinstance(value, enum.Enum):
             return value.value
         if callable(own := getattr(type(value), "__log_value__", None)):
-            return bounded(own, name_of, value)
+            return own(value)
         for kinds, plain in _KINDS:
             if isinstance(value, kinds):
                 return plain(value)
         shape = shape_of(value)
         if shape is not None:
             return _array(value, shape)
-        return bounded(_structure, name_of, value)
+        return _structure(value)
     except Exception:
         return name_of(value)
 
@@ -328,7 +326,7 @@ def _fraction(value: fractions.Fraction) -> Any:
 
 
 def _exception(value: BaseException) -> str:
-    return f"{type(value).__name__}: {bounded(str, name_of, value)}"
+    return f"{type(value).__name__}: {value}"
 
 
 def key_of(key: Any) -> str:

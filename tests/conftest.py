@@ -7,8 +7,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,6 +27,7 @@ from servers.kafka import (  # noqa: F401
 )
 
 _MISSING = pytest.StashKey[dict[str, str]]()
+_SERVED = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,18 +36,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run fault and property tests in full size",
     )
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help="try few examples of each property, for whoever is writing",
+    )
+
+
+def _examples(config: pytest.Config) -> int:
+    if config.getoption("--full-faults"):
+        return 3000
+    return 20 if config.getoption("--quick") else 150
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gone = [str(path) for path in _WAITING if not path.exists()]
+    if gone:
+        raise pytest.UsageError(f"_WAITING names what is not there: {gone}")
     config.stash[_MISSING] = {}
-    full = config.getoption("--full-faults")
+    config.stash[_SERVED] = set()
     settings.register_profile(
         "mllog",
         derandomize=True,
         database=None,
         deadline=None,
         print_blob=False,
-        max_examples=3000 if full else 150,
+        max_examples=_examples(config),
         suppress_health_check=[
             HealthCheck.too_slow,
             HealthCheck.function_scoped_fixture,
@@ -61,6 +77,42 @@ _LONG = {
     TESTS / "faults" / "test_kafka.py": pytest.mark.mockkafka,
     TESTS / "servers" / "test_kafka.py": pytest.mark.mockkafka,
 }
+#: Modules and folders whose tests start processes, talk to servers or wait.
+_WAITING = [
+    TESTS / each
+    for each in (
+        "checks/test_connecting.py",
+        "cli",
+        "delivery/kafka",
+        "delivery/s3",
+        "delivery/test_lifecycle.py",
+        "delivery/test_outbox.py",
+        "faults",
+        "handlers/test_drift.py",
+        "handlers/test_kafka.py",
+        "handlers/test_otlp.py",
+        "handlers/test_prometheus.py",
+        "handlers/test_s3.py",
+        "handlers/test_s3_archive.py",
+        "handlers/test_s3_payload.py",
+        "handlers/test_summary.py",
+        "handlers/test_syslog.py",
+        "handlers/test_tensorboard.py",
+        "integrations",
+        "reading/test_following.py",
+        "recipes",
+        "report",
+        "rotation/test_keeper.py",
+        "servers",
+        "test_compression.py",
+        "test_config.py",
+        "test_docs.py",
+        "test_examples.py",
+        "test_examples_frameworks.py",
+        "test_packaging.py",
+        "test_s3.py",
+    )
+]
 _LONG_WITH_A_MOCK = TESTS / "delivery" / "kafka"
 
 
@@ -76,6 +128,8 @@ def pytest_collection_modifyitems(
                 item.add_marker(pytest.mark.mockkafka)
         elif TESTS / "faults" in item.path.parents:
             item.add_marker(pytest.mark.breaking)
+        if not {item.path, *item.path.parents}.isdisjoint(_WAITING):
+            item.add_marker(pytest.mark.waits)
     if config.getoption("--full-faults"):
         for item in items:
             if item.get_closest_marker("timeout") is None:
@@ -87,10 +141,42 @@ def pytest_collection_modifyitems(
         items[:] = [item for item in items if item not in left_out]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    # pytest-xdist ends a worker whose report has a lone surrogate, and tests
+    # print some
+    return _encodable((yield))
+
+
+def _encodable(data: Any) -> Any:
+    if isinstance(data, str):
+        return data.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(data, dict):
+        return {key: _encodable(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return type(data)(_encodable(each) for each in data)
+    return data
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # a worker of pytest-xdist has no terminal: its controller shows it
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["missing"] = session.config.stash[_MISSING]
+        output["served"] = served(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    output = getattr(node, "workeroutput", {})  # none where it crashed
+    node.config.stash[_MISSING].update(output.get("missing", {}))
+    node.config.stash[_SERVED].update(output.get("served", []))
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    for name in served(config):
+    for name in sorted(config.stash[_SERVED].union(served(config))):
         terminalreporter.write_line(f"Kafka of the tests: {name}")
     absent = config.stash[_MISSING]
     if absent:

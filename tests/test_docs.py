@@ -41,6 +41,8 @@ from servers.registry import Registry
 
 import mllog
 
+pytestmark = pytest.mark.once
+
 __all__ = ["moto", "moto_signed"]
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,6 +19,8 @@ from servers.prometheus import prometheus
 from servers.running import free_ports
 from servers.tensorboard import TensorBoard
 
+pytestmark = pytest.mark.once
+
 __all__ = ["prometheus"]
 
 ROOT = Path(__file__).resolve().parent.parent

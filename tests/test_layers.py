@@ -10,6 +10,8 @@ import pytest
 
 import mllog
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(mllog.__file__).parent
 LAYERS = {
     -1: ["errors"],
@@ -25,7 +27,6 @@ LAYERS = {
         "http_answers",
         "options",
         "payloads",
-        "recursion",
         "reports",
         "spans",
         "timestamps",

@@ -5,11 +5,7 @@ Exceptions as data: type, message, traceback, and what caused them.
 from __future__ import annotations
 
 import traceback
-from functools import partial
 from typing import Any
-
-from ..recursion import bounded
-from ..values import name_of
 
 __all__ = ["described", "is_text", "said", "trace"]
 
@@ -71,7 +67,7 @@ def said(error: BaseException) -> str:
     What the exception says, or its type where it cannot say.
     """
     try:
-        return bounded(str, name_of, error)
+        return str(error)
     except Exception:
         return f"<{type(error).__name__}>"
 
@@ -92,13 +88,9 @@ def trace(error: Any, *, chain: bool = False) -> str:
             error.__log_traceback_chain__ if chain else error.__log_traceback__
         )
     try:
-        return bounded(partial(_printed, chain=chain), said, error)
+        lines = traceback.format_exception(
+            type(error), error, error.__traceback__, chain=chain
+        )
+        return "".join(lines).rstrip("\n")
     except Exception:
         return ""
-
-
-def _printed(error: BaseException, *, chain: bool) -> str:
-    lines = traceback.format_exception(
-        type(error), error, error.__traceback__, chain=chain
-    )
-    return "".join(lines).rstrip("\n")

@@ -16,8 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 # Linux hands out 32768 and up to whoever connects: a port below is still
-# free when a stopped server comes back to it.
-_PORTS = range(20000, 32000)
+# free when a stopped server comes back to it.  Each worker of pytest-xdist has
+# every eighth of them: two cannot choose the same one before either binds it.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
+_PORTS = range(20000 + _WORKER, 32000, 8)
 _PATH = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
 
 
