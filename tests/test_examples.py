@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sharing import made_once
 
 pytestmark = pytest.mark.once
 
@@ -20,38 +21,47 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUESTS = 40
 
 
-@pytest.fixture(name="demo")
-def _demo(tmp_path, missing):
+def _run(folder: Path) -> None:
     """
-    The finished demo, run in an empty folder with its output in pipes.
+    Run the demo in an empty folder with its output in pipes.
     """
-    if importlib.util.find_spec("sklearn") is None:
-        missing("digits_service", "scikit-learn is not installed")
     script = ROOT / "examples" / "digits_service.py"
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("MLLOG_", "FORCE_COLOR"))
     }
-    return subprocess.run(
+    place = folder / "place"
+    place.mkdir()
+    done = subprocess.run(
         [sys.executable, str(script), f"--requests={REQUESTS}"],
-        cwd=tmp_path,
-        env={**kept, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=place,
+        env={**kept, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         encoding="utf-8",
         timeout=55,
     )
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout").write_text(done.stdout, "utf-8")
+    (folder / "stderr").write_text(done.stderr, "utf-8")
 
 
-def test_digits_service_in_an_empty_folder_logs_each_request_once(
-    demo, tmp_path
-):
+@pytest.fixture(name="demo")
+def _demo(tmp_path_factory, missing):
+    """
+    A folder with what the finished demo wrote: place/, stdout and stderr.
+    """
+    if importlib.util.find_spec("sklearn") is None:
+        missing("digits_service", "scikit-learn is not installed")
+    return made_once(tmp_path_factory, "digits_service", _run)
+
+
+def test_digits_service_in_an_empty_folder_logs_each_request_once(demo):
     """
     Each request is one JSON line, each inference one row, all below ./logs.
     """
-    assert demo.returncode == 0, demo.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
-    logs = tmp_path / "logs"
+    assert [path.name for path in (demo / "place").iterdir()] == ["logs"]
+    logs = demo / "place" / "logs"
     assert sorted(path.name for path in logs.iterdir()) == [
         "inference.jsonl",
         "latency.csv",
@@ -89,8 +99,10 @@ def test_digits_service_in_a_pipe_shows_json_and_percentiles(demo):
     """
     stderr is JSON lines only; stdout has files, a line, rows and percentiles.
     """
-    assert demo.returncode == 0, demo.stderr
-    shown = [json.loads(line) for line in demo.stderr.splitlines()]
+    stdout, stderr = (
+        (demo / name).read_text("utf-8") for name in ("stdout", "stderr")
+    )
+    shown = [json.loads(line) for line in stderr.splitlines()]
     assert "All requests answered" in [each["message"] for each in shown]
     assert len(shown) < REQUESTS / 2
 
@@ -103,7 +115,7 @@ def test_digits_service_in_a_pipe_shows_json_and_percentiles(demo):
         "candidate",
         "control",
     ):
-        assert word in demo.stdout
+        assert word in stdout
 
 
 def _sorted(rows: list[dict[str, str]]) -> list[list[str]]:

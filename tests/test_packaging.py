@@ -3,14 +3,18 @@ What is shipped: metadata, the wheel, presets in every kind of installation.
 """
 
 import configparser
+import os
 import re
 import shutil
 import subprocess
 import sys
+import venv
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from sharing import made_once
 
 import mllog
 
@@ -69,17 +73,48 @@ def _setup():
     return parser
 
 
-@pytest.fixture(name="wheel", scope="session")
-def _wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
+# Where one of these is set, pip or Python finds an mllog that is elsewhere,
+# such as a checkout, or installs it elsewhere.
+REDIRECTS = {
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PIP_PREFIX",
+    "PIP_ROOT",
+    "PIP_TARGET",
+    "PIP_USER",
+}
+
+
+def _run(*command, cwd=None):
+    """
+    What *command* writes where nothing leads to another mllog.
+    """
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={k: v for k, v in os.environ.items() if k not in REDIRECTS},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def _pip(*arguments):
+    _run(sys.executable, "-m", "pip", *arguments, "--quiet")
+
+
+def _build(folder):
     ignored = shutil.ignore_patterns(
         ".*", "build", "dist", "*.egg-info", "__pycache__", "logs"
     )
+    source = folder / "source"
     shutil.copytree(ROOT, source, ignore=ignored)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-    subprocess.run([*command, "-w", folder, source], check=True)
-    (built,) = folder.glob("*.whl")
+    _pip("wheel", "--no-deps", "-w", folder, source)
+
+
+@pytest.fixture(name="wheel", scope="session")
+def _wheel(tmp_path_factory):
+    (built,) = made_once(tmp_path_factory, "wheel", _build).glob("*.whl")
     return built
 
 
@@ -141,42 +176,42 @@ def test_wheel_holds_code_types_and_presets(wheel):
 @pytest.mark.packaging
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["wheel", "editable"])
-def test_presets_work_from_an_empty_environment(wheel, tmp_path, how):
+def test_presets_work_from_an_empty_environment(
+    wheel, tmp_path, how, monkeypatch, missing
+):
     """
     Installed in an empty environment, every preset applies in every form.
+
+    It is installed there wherever else PYTHONPATH says that it is.
     """
-    subprocess.run(
-        [sys.executable, "-m", "venv", tmp_path / "venv"], check=True
+    if tuple(map(int, version("pip").split(".")[:2])) < (22, 3):
+        missing("pip 22.3", f"{version('pip')} has no option --python")
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setenv("PYTHONPATH", str(elsewhere))
+    found = elsewhere / f"mllog_handlers-{mllog.__version__}.dist-info"
+    found.mkdir(parents=True)
+    (found / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: mllog-handlers\n"
+        f"Version: {mllog.__version__}\n"
     )
-    python = tmp_path / "venv" / "bin" / "python"
+    environment = tmp_path / "venv"
+    venv.create(environment)
+    python = environment / "bin" / "python"
     source = tmp_path / "source"
     if how == "editable":
         shutil.copytree(wheel.parent / "source", source)
     what = [wheel] if how == "wheel" else ["-e", source]
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", *what], check=True
-    )
+    _pip("--python", python, "install", *what)
 
     work = tmp_path / "work"
     work.mkdir()
-    result = subprocess.run(
-        [python, "-c", APPLY],
-        cwd=work,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    result = _run(python, "-c", APPLY, cwd=work)
 
-    assert result.stdout.startswith("applied")
+    assert result.startswith("applied")
     assert (work / "logs" / "inference.jsonl").read_text().count("\n") == 2
     assert (work / "logs" / "latency.csv").exists()
-    version = subprocess.run(
-        [tmp_path / "venv" / "bin" / "mllog", "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert mllog.__version__ in version.stdout
+    shown = _run(environment / "bin" / "mllog", "--version")
+    assert mllog.__version__ in shown
 
 
 @pytest.mark.packaging
