@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from servers.faulty_s3 import FaultyS3
+from sharing import share_models
 
 from mllog.compression import codec_of, decompressed
 from mllog.delivery.s3 import (
@@ -25,6 +26,7 @@ from mllog.delivery.s3 import (
 from mllog.s3 import Access, Location
 
 pytest.importorskip("boto3")
+share_models()
 
 BUCKET = "logs"
 SECRET = "s3cr3t-of-this-test"

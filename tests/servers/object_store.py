@@ -14,6 +14,7 @@ import pytest
 
 from servers.receiver import shared
 from servers.running import free_ports
+from sharing import share_models
 
 #: The extra that installs these servers.
 EXTRA = "mllog-handlers[test-s3]"
@@ -105,6 +106,7 @@ class ObjectStore:
         import boto3
         from botocore.config import Config
 
+        share_models()
         keys = keys or self.keys
         options = {
             "connect_timeout": 5,
