@@ -356,6 +356,27 @@ def wait_until(condition: Callable[[], Any], seconds: float = 30.0) -> bool:
     return True
 
 
+class Later:
+    """
+    A module ``time`` whose monotonic clock a test moves forward.
+
+    Attributes:
+        ahead: By how many seconds it is ahead of the real one.
+    """
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+    def monotonic(self) -> float:
+        """
+        What it shows.
+        """
+        return time.monotonic() + self.ahead
+
+
 class Watch:
     """
     Samples the numbers of a handler in a thread of its own.

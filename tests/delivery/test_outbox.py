@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from shipping import unaccounted, wait_until
+from shipping import Later, unaccounted, wait_until
 
 from mllog import waiting
 from mllog.delivery import outbox as module
@@ -73,6 +73,16 @@ def exiting(monkeypatch):
     The process is about to end.
     """
     monkeypatch.setattr(waiting, "_is_exiting", True)
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """
+    The time of outboxes.
+    """
+    later = Later()
+    monkeypatch.setattr(module, "time", later)
+    return later
 
 
 def _values(count, first=0):
@@ -693,16 +703,16 @@ def test_lock_is_free_after_each_part_of_what_is_read_from_disk(large):
     assert unaccounted(outbox.stats()) == 0
 
 
-def test_lock_is_free_after_each_part_of_what_is_too_old(large):
+def test_lock_is_free_after_each_part_of_what_is_too_old(large, later):
     """
     The queue and the batch in hand expire in parts.
     """
-    outbox = large(max_age_seconds=0.05)
+    outbox = large(max_age_seconds=300.0)
     _put(outbox, *_values(5000))
     outbox.take()
     _put(outbox, *_values(5000, first=5000))
     outbox._lock.most = 0
-    time.sleep(0.1)
+    later.ahead = 300.0
     outbox.pause(0.0)
 
     assert outbox._lock.most <= 1000  # 500 of each

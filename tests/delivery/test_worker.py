@@ -11,7 +11,13 @@ import time
 from itertools import groupby
 
 import pytest
-from shipping import MemoryTransport, SinkError, unaccounted, wait_until
+from shipping import (
+    Later,
+    MemoryTransport,
+    SinkError,
+    unaccounted,
+    wait_until,
+)
 
 from mllog import waiting
 from mllog.delivery import outage
@@ -401,21 +407,6 @@ def test_worker_with_a_disk_that_is_closed_leaves_the_sink_alone(
 
 
 # --- what is told of outages ---
-
-
-class Later:
-    """
-    A time that a test moves forward.
-    """
-
-    def __init__(self):
-        self.ahead = 0.0
-
-    def __getattr__(self, name):
-        return getattr(time, name)
-
-    def monotonic(self):
-        return time.monotonic() + self.ahead
 
 
 @pytest.fixture
