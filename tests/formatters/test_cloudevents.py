@@ -9,7 +9,7 @@ import json
 from ids import as_id
 import hostile
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from inferences import FIELDS, record_of, some_fields
 
 import mllog
@@ -277,9 +277,9 @@ def test_is_attribute_and_is_source_know_the_specification():
     assert not any(map(is_source, ["", " ", "é", "%2", "<a>"]))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("content_mode", MODES)
 @given(fields=some_fields())
-@settings(max_examples=settings().max_examples * 2)
 def test_any_record_is_an_error_or_valid_events(content_mode, fields):
     """
     Whatever a record holds, a field is at fault, or an SDK reads the events.

@@ -8,7 +8,7 @@ import json
 
 import hostile
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inferences import FIELDS, RIGHT, record_of, some_fields
 
@@ -303,9 +303,9 @@ def test_key_is_the_request_id():
     assert [each.key for each in events] == [b"req-1", b"req-1"]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("schema", PRINTED)
 @given(fields=some_fields(), with_options=st.booleans())
-@settings(max_examples=settings().max_examples * 3)
 def test_any_record_is_an_error_or_valid_events(schema, fields, with_options):
     """
     Whatever a record holds, its fields are named at fault, or right in Avro.
