@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ..forking import tell_child
-from ..http_answers import answers_by
+from ..http_answers import DeadlineReader, answers_by
 from .pushing import Trouble
 
 __all__ = ["Page", "Server"]
@@ -25,7 +25,9 @@ Page = Callable[[str, str], tuple[dict[str, str], bytes]]
 _AGAIN_SECONDS = 5.0
 _ASK_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
-_IDLE_SECONDS = 10
+_MOST_VISITORS = 16
+_REQUEST_SECONDS = 10.0
+_LEAVE_SECONDS = 1.0
 _PATH = "/metrics"
 
 
@@ -35,7 +37,10 @@ class Server:
 
     Guarantee:
         Nothing here raises.  ``close`` gives the port back before it returns.
-        A forked child does not hold the parent's port.
+        A forked child does not hold the parent's port.  At most 16 visitors
+        have a thread and a file at once, for as long as 10 seconds to ask and
+        10 to take the answer; whoever has waited longest without a request
+        makes room for the next.
 
     Limit:
         Plain HTTP, without a password: anybody who reaches the address reads
@@ -214,6 +219,66 @@ class _HTTPServer(ThreadingHTTPServer):
     block_on_close = False
     answer: Callable[[str, str], tuple[dict[str, str], bytes] | None]
 
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        # by age: whether each has asked for something
+        self._visitors: dict[Any, bool] = {}
+        self._changed = threading.Condition()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """
+        Serve one more visitor, if there is room or can be.
+        """
+        if not self._has_room():
+            self.shutdown_request(request)
+            return
+        with self._changed:
+            self._visitors[request] = False
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self._leaves(request)
+            self.shutdown_request(request)
+            raise
+
+    def process_request_thread(
+        self, request: Any, client_address: Any
+    ) -> None:
+        """
+        Serve a visitor, in a thread of its own.
+        """
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._leaves(request)
+
+    def asks(self, request: Any) -> None:
+        """
+        Know that a visitor waits for an answer: it may stay.
+        """
+        with self._changed:
+            if request in self._visitors:
+                self._visitors[request] = True
+
+    def _leaves(self, request: Any) -> None:
+        with self._changed:
+            self._visitors.pop(request, None)
+            self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        def is_free() -> bool:
+            return len(self._visitors) < _MOST_VISITORS
+
+        with self._changed:
+            if is_free():
+                return True
+            for visitor, has_asked in self._visitors.items():
+                if not has_asked:
+                    with contextlib.suppress(OSError):
+                        visitor.shutdown(socket.SHUT_RDWR)
+                    return self._changed.wait_for(is_free, _LEAVE_SECONDS)
+        return False
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """
         A scraper that went away is no news.
@@ -236,7 +301,7 @@ def _listening(address: str, port: int, answer: Any) -> _HTTPServer:
             self.socket.bind(self.server_address)
             self.server_address = self.socket.getsockname()
 
-    server = Server(place[:2], _Handler)  # type: ignore[arg-type]
+    server = Server(place[:2], _Handler)
     server.answer = answer
     return server
 
@@ -247,14 +312,23 @@ class _Handler(BaseHTTPRequestHandler):
     """
 
     server: _HTTPServer
-    timeout = _IDLE_SECONDS
     server_version = "mllog"
     sys_version = ""
+
+    def setup(self) -> None:
+        """
+        Read until a deadline, of which each byte is no new one.
+        """
+        super().setup()
+        self.rfile.close()
+        deadline = time.monotonic() + _REQUEST_SECONDS
+        self.rfile = DeadlineReader(self.connection, deadline)
 
     def do_GET(self) -> None:
         """
         The page, or what went wrong in a line.
         """
+        self.server.asks(self.connection)
         if self.path.partition("?")[0] != _PATH:
             self._send(404, {}, b"the metrics are at /metrics\n")
             return
@@ -267,6 +341,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, *found)
 
     def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.connection.settimeout(_REQUEST_SECONDS)
         self.send_response(status)
         for name, value in (
             {"Content-Type": "text/plain; charset=utf-8"} | headers

@@ -78,6 +78,101 @@ def test_server_closes_at_once_while_a_client_says_nothing(make):
     assert time.monotonic() - start < 5
 
 
+@pytest.fixture(name="visit")
+def _visit():
+    """
+    Opens connections that ask for nothing, and closes them.
+    """
+    held = []
+
+    def visit(port, text=b"G"):
+        sock = socket.create_connection(("127.0.0.1", port), timeout=5)
+        held.append(sock)
+        sock.sendall(text)
+        return sock
+
+    yield visit
+    for sock in held:
+        sock.close()
+
+
+def test_server_keeps_a_thread_for_few_idle_visitors_and_serves_others(
+    make, visit
+):
+    """
+    Those who wait longest without a request make room: a scrape is answered.
+    """
+    served = make()
+    served.start()
+    before, most = threading.active_count(), 0
+    for _ in range(5):
+        for _ in range(30):
+            visit(served.port)
+            most = max(most, threading.active_count())
+        assert "text/plain\n" == fetch(served.port, "text/plain")
+
+    assert most - before <= 16
+    assert [] == served.faults
+
+
+def test_server_gives_no_room_to_more_than_it_answers_at_once(
+    make, visit, monkeypatch
+):
+    """
+    Who is being answered is not sent away; whoever is too many is.
+    """
+    monkeypatch.setattr(server, "_MOST_VISITORS", 2)
+    gate, inside = threading.Event(), threading.Semaphore(0)
+    served = make()
+    page = served._page
+
+    def slow(accept, encoding):
+        inside.release()
+        gate.wait(10)
+        return page(accept, encoding)
+
+    served._page = slow
+    served.start()
+    request = b"GET /metrics HTTP/1.0\r\n\r\n"
+    taken = [visit(served.port, request) for _ in range(2)]
+    assert all(inside.acquire(timeout=10) for _ in taken)
+    try:
+        refused = visit(served.port, request).recv(100)
+    except ConnectionError:
+        refused = b""
+    gate.set()
+
+    assert b"" == refused
+    for sock in taken:
+        assert sock.recv(12).endswith(b"200")
+
+
+@pytest.mark.parametrize("text", [b"", b"X", b"X: y\r\n"], ids=repr)
+def test_server_ends_a_request_that_does_not_come_in_time(
+    make, visit, monkeypatch, text
+):
+    """
+    A byte now and then is no reason to wait longer.
+    """
+    monkeypatch.setattr(server, "_REQUEST_SECONDS", 0.3)
+    served = make()
+    served.start()
+    sock = visit(served.port, b"GET /metrics HTTP/1.1\r\n")
+    sock.settimeout(0.02)
+    began, is_open = time.monotonic(), True
+    while is_open and time.monotonic() - began < 10:
+        try:
+            sock.sendall(text)
+            is_open = bool(sock.recv(1))
+        except TimeoutError:
+            pass
+        except ConnectionError:
+            is_open = False
+
+    assert not is_open
+    assert time.monotonic() - began < 5
+
+
 def test_server_address_that_cannot_be_is_a_fault_and_no_exception(make):
     """
     An address of another machine is said once.
