@@ -5,6 +5,7 @@ Records as messages of syslog: RFC 5424, and RFC 3164 for old receivers.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from .structured_data import StructuredData, text_of
 from .syslog_header import FACILITIES, SEVERITIES, SyslogHeader
 from .text import escaped, escaped_lines, pairs
 
-__all__ = ["FACILITIES", "SEVERITIES", "SyslogFormat"]
+__all__ = ["FACILITIES", "SEVERITIES", "SyslogFormat", "shortened"]
 
 _LEAST_BYTES = 480  # every receiver takes as many
 # With a PROCID of 64 even the longest header fits into the least message.
@@ -23,6 +24,8 @@ _LONGEST_PROCID, _SHORT_PROCID = 128, 64
 _ROOM_FOR_PROCID = 600
 # What stands before the text takes less.
 _HEADER_BYTES = 1024
+_MARK = re.compile(rb" \[truncated (\d{1,12}) bytes\]\Z")
+_LONGEST_MARK = 40
 _SIZES = {"5424": 64 * 1024, "3164": 1024}
 
 
@@ -274,13 +277,25 @@ def _with_pairs(record: logging.LogRecord, text: str) -> str:
     return f"{first}{found}{end}{rest}"
 
 
+def shortened(message: bytes, size: int) -> tuple[bytes, bool]:
+    """
+    *message* in *size* bytes, and whether it was whole before.
+
+    One that was cut already has one mark still, which counts all.
+    """
+    marked = _MARK.search(message, max(0, len(message) - _LONGEST_MARK))
+    if marked is None:
+        return _cut(message, 0, size), True
+    return _cut(message[: marked.start()], int(marked[1]), size), False
+
+
 def _cut(body: bytes, beyond: int, room: int) -> bytes:
     """
     *body* in *room* bytes, with a mark that says how much is missing.
 
     *beyond* are bytes that are missing already.
     """
-    if len(body) <= room:  # not so where anything is missing already
+    if len(body) <= room and not beyond:
         return body
     total = len(body) + beyond
     most = room - len(f" [truncated {total} bytes]")

@@ -13,7 +13,7 @@ from typing import Any
 from .. import options
 from ..accounting import DeliveryStats
 from ..delivery.handler import ShippingHandler
-from ..delivery.sockets import FRAMINGS, TLS, Address, route_to
+from ..delivery.sockets import FRAMINGS, LONGEST_UDP, TLS, Address, route_to
 from ..errors import ConfigError, shown
 from ..events import Entry
 from ..fields import message_of
@@ -91,7 +91,8 @@ class SyslogHandler(ShippingHandler):
             stream separates messages; line breaks are escaped for the latter.
 
         max_message_bytes: Longest message; longer ones are cut, and counted
-            as ``truncated``.  None is 64 KiB, 1024 bytes for RFC 3164.
+            as ``truncated``.  None is 64 KiB, 1024 bytes for RFC 3164; a
+            datagram of UDP has 65507 bytes at most.
 
         ca_file: PEM file with the authorities that may have signed the
             server's certificate; None is the system's.
@@ -173,6 +174,10 @@ class SyslogHandler(ShippingHandler):
             max_message_bytes = delivery.get("max_record_bytes")
         self._format_options["max_message_bytes"] = max_message_bytes
         self._messages = self._made_messages()
+        is_udp = self.address.scheme == "udp"
+        if is_udp and self._messages.max_bytes > LONGEST_UDP:
+            self._format_options["max_message_bytes"] = LONGEST_UDP
+            self._messages = self._made_messages()
         most = max(_LARGEST_RECORD, self._messages.max_bytes)
         delivery.setdefault("max_record_bytes", most)
         tls = _tls(

@@ -15,6 +15,7 @@ import uuid
 
 import pytest
 from servers.certificates import Authority
+from servers.faulty import DatagramServer
 from servers.rsyslog import rsyslog
 from servers.syslog_ng import syslog_ng
 
@@ -199,6 +200,41 @@ def test_syslog_too_long_a_message_is_cut_and_counted(server, logger, marker):
     assert "[truncated " in found["message"]
     assert found["message"].count("€") > 500
     assert handler.stats().truncated == 1
+
+
+@pytest.mark.parametrize("fields", ["structured_data", "text", "json"])
+@pytest.mark.parametrize(
+    "size", [65_000, 65_480, 65_508, 65_536, 70_000, 200_000]
+)
+def test_syslog_datagram_beyond_udps_limit_is_cut_once(logger, fields, size):
+    """
+    It fits before it is queued: one mark counts what is missing, and one count.
+    """
+    with DatagramServer() as receiver:
+        handler = mllog.SyslogHandler(
+            ("127.0.0.1", receiver.port),
+            fields=fields,
+            hostname="h",
+            app_name="a",
+            max_message_bytes="1MiB",
+            linger_seconds=0.005,
+        )
+        logger.addHandler(handler)
+        logger.info("x" * size)
+        assert handler.flush(10)
+        (message,) = receiver.wait_for(1)
+
+        assert len(message) <= 65_507
+        is_cut = message.count(b"x") < size
+        assert handler.stats().truncated == (is_cut and fields != "json")
+        if fields == "json":
+            line = json.loads(message[message.index(b"{") :])
+            assert line.get("mllog_truncated", False) is is_cut
+        else:
+            assert message.count(b"[truncated ") == is_cut
+            missing = size - message.count(b"x")
+            assert not is_cut or b"[truncated %d bytes]" % missing in message
+        handler.close()
 
 
 def test_syslog_newline_framing_keeps_one_record_one_message(

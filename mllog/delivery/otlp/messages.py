@@ -25,6 +25,10 @@ __all__ = ["Requests", "severity_of"]
 
 _HEX: Final = frozenset("0123456789abcdef")
 _MOST_INTEGER: Final = 2**63
+_MOST_TIME: Final = 2**64 - 1
+# Messages in messages below an attribute: parsers take a hundred in all.  A
+# mapping in a mapping is three of them, a list in a list two.
+_MOST_NESTED: Final = 90
 # What OpenTelemetry calls them, in all languages.
 _SEVERITIES: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 _CODE: Final = ("code.file.path", "code.line.number", "code.function.name")
@@ -110,11 +114,11 @@ class Requests:
 
     def _record_of(self, document: dict[str, Any]) -> Any:
         number = int(document.get("n") or 0)
-        created = max(0, int(document["t"]))
+        created = _time_of(document["t"])
         level = str(document.get("l") or "")
         record = self._record(
             time_unix_nano=created,
-            observed_time_unix_nano=int(document.get("o") or created),
+            observed_time_unix_nano=_time_of(document.get("o") or created),
             severity_number=severity_of(number),
             severity_text=_SEVERITIES.get(level, level),
         )
@@ -189,6 +193,14 @@ def severity_of(levelno: int) -> int:
     return 1 + 4 * tens + min(levelno - 10 * tens, 3)
 
 
+def _time_of(nanoseconds: Any) -> int:
+    """
+    A time as OTLP can have it; 0, which is none, where it cannot.
+    """
+    found = int(nanoseconds)
+    return found if 0 <= found <= _MOST_TIME else 0
+
+
 def _attributes_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     Fields first: where there are too many, what mllog knows goes.
@@ -244,16 +256,21 @@ def _id_in(text: Any, length: int) -> bytes | None:
 # --- values ---
 
 
-def _fill(target: Any, attributes: Mapping[str, Any]) -> None:
+def _fill(
+    target: Any, attributes: Mapping[str, Any], room: int = _MOST_NESTED
+) -> None:
     for name, value in attributes.items():
         pair = target.add()
         pair.key = name
-        _set(pair.value, value)
+        _set(pair.value, value, room)
 
 
-def _set(target: Any, value: Any) -> None:
+def _set(target: Any, value: Any, room: int = _MOST_NESTED) -> None:
     """
     Make *target*, an AnyValue, hold what JSON says.
+
+    What is nested deeper than *room* is text of JSON, so that nobody refuses
+    the request for it.
     """
     kind = type(value)
     if kind is str:
@@ -267,16 +284,18 @@ def _set(target: Any, value: Any) -> None:
             target.string_value = str(value)
     elif kind is float:
         target.double_value = value
+    elif value and room < 3 and (kind is list or kind is dict):
+        target.string_value = json.dumps(value, ensure_ascii=False)
     elif kind is list:
         target.array_value.SetInParent()
         for item in value:
-            _set(target.array_value.values.add(), item)
+            _set(target.array_value.values.add(), item, room - 2)
     elif kind is dict:
-        _set_mapping(target, value)
+        _set_mapping(target, value, room)
     # null is an AnyValue that holds nothing
 
 
-def _set_mapping(target: Any, value: dict[str, Any]) -> None:
+def _set_mapping(target: Any, value: dict[str, Any], room: int) -> None:
     if len(value) == 1 and BYTES in value:
         try:
             target.bytes_value = b64decode(value[BYTES], validate=True)
@@ -285,4 +304,4 @@ def _set_mapping(target: Any, value: dict[str, Any]) -> None:
         else:
             return
     target.kvlist_value.SetInParent()
-    _fill(target.kvlist_value.values, value)
+    _fill(target.kvlist_value.values, value, room - 3)

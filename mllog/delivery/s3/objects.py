@@ -20,6 +20,8 @@ __all__ = ["ObjectStore", "PutOptions"]
 
 _ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 _MOST_TAGS = 10
+_LONGEST_TAG = 128, 256
+_MOST_METADATA_BYTES = 2048
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _EXISTS = "PreconditionFailed"
 # Clients of a parent process: closing them would end its connections.
@@ -43,7 +45,7 @@ class PutOptions:
 
         tags: Up to 10 tags.
 
-        metadata: ASCII names and values.
+        metadata: ASCII names and values, of 2048 bytes together.
 
     Raises:
         ConfigError: One of them cannot work.
@@ -99,6 +101,12 @@ def _tagging(given: Any) -> str:
         raise ConfigError(
             f"{len(tags)} tags", expected=f"at most {_MOST_TAGS}"
         )
+    for name, value in tags.items():
+        if len(name) > _LONGEST_TAG[0] or len(str(value)) > _LONGEST_TAG[1]:
+            raise ConfigError(
+                f"a tag of {len(name)} and {len(str(value))} characters",
+                expected="at most 128 in its name and 256 in its value",
+            )
     return urllib.parse.urlencode({k: str(v) for k, v in tags.items()})
 
 
@@ -113,6 +121,12 @@ def _metadata(given: Any) -> dict[str, str]:
                 expected="a name of letters, digits and -, and printable"
                 " ASCII as its value",
             )
+    size = sum(len(name) + len(value) for name, value in plain.items())
+    if size > _MOST_METADATA_BYTES:
+        raise ConfigError(
+            f"metadata of {size} bytes",
+            expected=f"at most {_MOST_METADATA_BYTES} in names and values",
+        )
     return plain
 
 

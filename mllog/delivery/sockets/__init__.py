@@ -5,7 +5,7 @@ Transports over sockets: TCP, TLS, UDP and unix sockets.
 from __future__ import annotations
 
 from .addresses import Address
-from .datagram import DatagramTransport
+from .datagram import LONGEST_UDP, DatagramTransport
 from .errors import PeerClosedError, SocketError, StalledError, TLSError
 from .framing import FRAMINGS
 from .route import SocketTransport, route_to
@@ -16,6 +16,7 @@ from .window import ResendWindow
 
 __all__ = [
     "FRAMINGS",
+    "LONGEST_UDP",
     "TLS",
     "Address",
     "DatagramTransport",

@@ -14,6 +14,7 @@ from typing import Any
 from ... import options
 from ...events import Event
 from ...forking import tell_child
+from ...formatters.syslog import shortened
 from ..retry import Fault, Verdict
 from ..transport import PartlySentError
 from .addresses import Address
@@ -21,10 +22,10 @@ from .connecting import connected, leave
 from .errors import PeerClosedError, SocketError, StalledError, verdict_of
 from .waiting import ready
 
-__all__ = ["DatagramTransport"]
+__all__ = ["LONGEST_UDP", "DatagramTransport"]
 
-# what an IPv4 packet has room for
-_LONGEST_UDP = 65507
+#: What a packet of IPv4 has room for, in bytes.
+LONGEST_UDP = 65507
 _SHORTEST = 64
 _PAUSE_SECONDS = 0.01
 _FULL = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
@@ -80,7 +81,7 @@ class DatagramTransport:
         self._turn = 0
         #: Datagrams sent once more after the host refused them.
         self.resent = 0
-        #: Messages cut to fit into a datagram.
+        #: Messages cut to fit into a datagram, but for those cut before.
         self.cut = 0
         tell_child(self)
 
@@ -115,7 +116,7 @@ class DatagramTransport:
             deadline=deadline,
             turn=self._turn,
         )
-        self._limit = None if self._unix else _LONGEST_UDP
+        self._limit = None if self._unix else LONGEST_UDP
         self._connections += 1
 
     def send(self, events: Sequence[Event], deadline: float) -> None:
@@ -179,11 +180,10 @@ class DatagramTransport:
         """
         Hand one datagram to the kernel, shorter if it has to be.
         """
-        fitting = message
-        moved = False
+        fitting, moved, is_whole = message, False, False
         while True:
             if self._limit is not None and len(fitting) > self._limit:
-                fitting = _cut(message, self._limit)
+                fitting, is_whole = shortened(message, self._limit)
             try:
                 self._connected().send(fitting)
             except OSError as exc:
@@ -197,7 +197,8 @@ class DatagramTransport:
                 else:
                     raise
             else:
-                self.cut += len(fitting) < len(message)
+                # what the formatter has cut before is counted there
+                self.cut += is_whole
                 return
 
     def _connected(self) -> socket.socket:
@@ -246,15 +247,3 @@ class DatagramTransport:
         sock, self._sock = self._sock, None
         if sock is not None:
             sock.close()
-
-
-def _cut(message: bytes, size: int) -> bytes:
-    """
-    At most *size* bytes of *message*, and no part of a character.
-    """
-    end = size
-    while end > max(size - 3, 0) and message[end] & 0xC0 == 0x80:
-        end -= 1
-    if message[end] & 0xC0 == 0x80:  # it is no UTF-8
-        end = size
-    return message[:end]

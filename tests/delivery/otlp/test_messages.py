@@ -163,6 +163,61 @@ def test_line_that_is_too_long_is_cut_and_says_so():
         assert 9 == record.severity_number
 
 
+def nested(shape, depth):
+    value = "leaf"
+    for level in range(depth):
+        is_list = shape == "lists" or (shape == "both" and level % 2)
+        value = [value] if is_list else {"k": value}
+    return value
+
+
+@pytest.mark.parametrize("depth", [1, 5, 28, 29, 30, 31, 32, 40, 64, 100, 245])
+@pytest.mark.parametrize("shape", ["dicts", "lists", "both"])
+def test_nesting_that_parsers_refuse_is_text_of_json(shape, depth):
+    """
+    Nothing is lost, and whoever parses a hundred levels takes the request.
+    """
+    value = nested(shape, depth)
+    (record,) = records_of(line_of(arguments=value))
+
+    def whole(found):
+        if isinstance(found, str) and found[:1] in "{[":
+            return json.loads(found)
+        if isinstance(found, dict):
+            return {key: whole(each) for key, each in found.items()}
+        if isinstance(found, list):
+            return [whole(each) for each in found]
+        return found
+
+    found = attributes_of(record)["arguments"]
+    assert value == whole(found)
+    if depth <= 28:
+        assert value == found
+
+
+def test_body_that_is_nested_deeply_is_text_of_json_below():
+    """
+    What was logged as the message has the same bound.
+    """
+    value = nested("both", 200)
+    record = logging.makeLogRecord({"msg": value, "name": "a"})
+    line = LogRecordFormat(65536).way(body_of)(record)
+    (found,) = records_of(line)
+
+    assert found.body.WhichOneof("value") in ("kvlist_value", "array_value")
+
+
+@pytest.mark.parametrize("created", [-1, 1e12, 1e300, float("nan"), None, "x"])
+def test_time_that_otlp_cannot_have_is_none(created):
+    """
+    The record arrives without it.
+    """
+    (found,) = records_of(line_of(created=created))
+
+    assert 0 == found.time_unix_nano
+    assert found.observed_time_unix_nano > 0
+
+
 def test_lines_are_sorted_by_process_and_logger():
     """
     Each process is a resource, each logger a scope; a spool has both.

@@ -16,7 +16,7 @@ from mllog.delivery.sockets import (
     SocketError,
     route_to,
 )
-from mllog.delivery.sockets.datagram import _cut
+from mllog.formatters.syslog import shortened
 from mllog.delivery.transport import PartlySentError
 from mllog.events import Event
 
@@ -63,9 +63,11 @@ def test_datagram_that_is_too_long_is_cut_between_characters():
         transport.close(_soon())
         first, second = server.wait_for(2)
 
-        assert first == long[: len(first)]
+        kept, mark, missing = first.partition(b" [truncated ")
+        assert mark and kept == long[: len(kept)]
         assert 65_500 < len(first) <= 65_507
-        assert first.decode().endswith("€")
+        assert kept.decode().endswith("€")
+        assert missing == b"%d bytes]" % (len(long) - len(kept))
         assert (second, transport.cut) == (b"short", 1)
 
 
@@ -81,26 +83,39 @@ def test_datagram_of_a_unix_socket_is_cut_to_what_the_kernel_takes(tmp_path):
         messages = server.wait_for(3)
 
         assert len(messages[0]) >= 65_536
-        assert messages[0].decode().strip("€") == ""
+        kept, _, missing = messages[0].decode().partition(" [truncated ")
+        assert kept.strip("€") == ""
+        assert missing == f"{len(long) - len(kept.encode())} bytes]"
         assert len(set(messages)) == 1
         assert transport.cut == 3
 
 
-@pytest.mark.parametrize(
-    ("message", "size", "expected"),
-    [
-        ("aü".encode(), 2, b"a"),
-        ("a€".encode(), 3, b"a"),
-        ("a😀b".encode(), 4, b"a"),
-        ("a😀b".encode(), 5, "a😀".encode()),
-        (b"\x80" * 10, 5, b"\x80" * 5),
-    ],
-)
-def test_datagram_cut_never_splits_a_character(message, size, expected):
+@pytest.mark.parametrize("size", range(64, 80))
+@pytest.mark.parametrize("text", ["ü" * 90, "€" * 60, "a😀" * 40])
+def test_message_that_is_shortened_never_splits_a_character(text, size):
     """
-    What is left is valid UTF-8 if the message was.
+    What is left is valid UTF-8, with one mark that counts what is missing.
     """
-    assert _cut(message, size) == expected
+    message = text.encode()
+    once, was_whole = shortened(message, size)
+    kept, _, missing = once.decode().partition(" [truncated ")
+
+    assert was_whole and len(once) <= size and text.startswith(kept)
+    assert missing == f"{len(message) - len(kept.encode())} bytes]"
+
+
+def test_message_that_is_shortened_again_has_one_mark_still():
+    """
+    It counts all that is missing, and is not counted once more.
+    """
+    message = b"x" * 1000
+    first, was_whole = shortened(message, 500)
+    second, was_whole_still = shortened(first, 100)
+
+    assert (True, False) == (was_whole, was_whole_still)
+    assert len(second) <= 100
+    kept = second.count(b"x")
+    assert second == b"x" * kept + b" [truncated %d bytes]" % (1000 - kept)
 
 
 def test_datagram_to_a_port_that_is_closed_is_sent_again():
