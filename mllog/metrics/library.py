@@ -170,7 +170,7 @@ def saved_in(source: Any) -> Library | None:
         file.seek(0)
         try:
             return Library.of(json.load(file))
-        except ValueError as exc:
+        except (ValueError, TypeError, RecursionError) as exc:
             raise ConfigError(
                 f"{path} cannot be read: {exc}",
                 expected="what DriftHandler.save wrote",

@@ -69,7 +69,7 @@ class Reference:
         """
         try:
             return cls._of(data)
-        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        except Exception as exc:  # numbers that are none, or too large
             raise ConfigError(
                 f"a reference that cannot be read: {exc!r}",
                 expected="what DriftHandler.save wrote",

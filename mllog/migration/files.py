@@ -114,22 +114,30 @@ def _named(path: str) -> str | Skipped:
 
 
 def _below(folder: str) -> Iterator[str | Skipped]:
+    # no recursion: folders may be deeper than the stack
+    left: list[os.DirEntry[str]] = []
+    yield from _list(folder, left)
+    while left:
+        entry = left.pop()
+        if not entry.is_dir(follow_symlinks=False):
+            yield from _file(entry)
+            continue
+        reason = _folder_reason(entry)
+        if not reason:
+            yield from _list(entry.path, left)
+        elif entry.name not in _QUIET and not entry.name.startswith("."):
+            yield Skipped(entry.path, reason)
+
+
+def _list(folder: str, left: list[os.DirEntry[str]]) -> Iterator[Skipped]:
+    """
+    Put what is in *folder* before all that is *left*, the first name last.
+    """
     try:
-        entries = sorted(os.scandir(folder), key=lambda each: each.name)
+        with os.scandir(folder) as entries:
+            left += sorted(entries, key=lambda each: each.name, reverse=True)
     except OSError as exc:
         yield Skipped(folder, exc.strerror or "cannot be read")
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            reason = _folder_reason(entry)
-            if reason and not (
-                entry.name in _QUIET or entry.name.startswith(".")
-            ):
-                yield Skipped(entry.path, reason)
-            elif not reason:
-                yield from _below(entry.path)
-        else:
-            yield from _file(entry)
 
 
 def _folder_reason(entry: os.DirEntry[str]) -> str:

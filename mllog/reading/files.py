@@ -17,7 +17,7 @@ from ..errors import ConfigError
 from .names import LogName, is_table, log_name
 from .sources import LogFile
 
-__all__ = ["Files", "live_logs", "log_file", "rotated_from"]
+__all__ = ["Files", "folders", "live_logs", "log_file", "rotated_from"]
 
 # So long after its last change a folder does not change while it is listed.
 _SETTLED_NS = 1_000_000_000
@@ -106,24 +106,38 @@ def rotated_from(path: str) -> list[str]:
     return _oldest_first(found, but=path)
 
 
-def live_logs(path: str) -> list[str]:
+def live_logs(path: str, skipped: Counter[str]) -> list[str]:
     """
     The live files that a path means: itself, those below it, or of a glob.
 
     A rotated file stands for itself.  Those of CSV are left out where there
     are others: their rows are records that the others have in full.
+
+    Args:
+        path: The path.
+
+        skipped: Counts folders that are ``unreadable``.
+
+    Raises:
+        ConfigError: It is neither a file nor a folder, but a pipe or the like.
     """
     if os.path.isdir(path):
         found = [
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(path)
-            for name in names
+            _live(entry.path)
+            for _, entries, _ in folders(path, skipped)
+            for entry in entries
+            if _is_file(entry) and log_name(_slashed(entry.path))
         ]
-        found = [_live(each) for each in found if log_name(_slashed(each))]
     elif glob.has_magic(path) and not os.path.exists(path):
         found = [
             _live(each) for each in _matches(path) if not os.path.isdir(each)
         ]
+    elif os.path.exists(path) and not os.path.isfile(path):
+        raise ConfigError(
+            f"{path!r} is a pipe, a socket or a device",
+            expected="a file that can be read again from its end, or a folder",
+            fix="write what it gives to a file",
+        )
     else:
         return [path]
     found = list(dict.fromkeys(sorted(found)))
@@ -149,7 +163,9 @@ def _matches(pattern: str) -> list[str]:
     found = [
         path
         for path in glob.glob(pattern, recursive=True)
-        if os.path.isdir(path) or not path.endswith(".tmp")
+        if os.path.isdir(path)
+        # no pipe, which would have us wait
+        or (os.path.isfile(path) and not path.endswith(".tmp"))
     ]
     files = [path for path in found if not os.path.isdir(path)]
     logs = [path for path in files if log_name(_slashed(path))] or files
@@ -182,29 +198,60 @@ def _open(path: str) -> BinaryIO:
         return open(f"{path}.gz", "rb", buffering=0)
 
 
+def folders(
+    top: str, skipped: Counter[str]
+) -> Iterator[tuple[str, list[os.DirEntry[str]], int]]:
+    """
+    *top* and the folders below it, with what is in them, by name.
+
+    Links to folders are not followed, and hidden folders left out.  However
+    deep they are, no recursion is needed.
+
+    Args:
+        top: A folder.
+
+        skipped: Counts those that are ``unreadable``.
+
+    Yields:
+        A folder, its entries, and when it was changed before it was listed.
+    """
+    left = [top]
+    while left:
+        folder = left.pop()
+        since = _changed(folder)
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError:
+            skipped["unreadable"] += 1
+            continue
+        yield folder, found, since
+        left += [
+            entry.path
+            for entry in reversed(found)
+            if not entry.name.startswith(".") and _is_folder(entry)
+        ]
+
+
 def _in_folder(
-    folder: str, base: str, skipped: Counter[str]
+    top: str, base: str, skipped: Counter[str]
 ) -> Iterator[LogFile]:
-    since = _changed(folder)
-    try:
-        with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-    except OSError:
-        skipped["unreadable"] += 1
-        return
-    logs = _logs(entry.path for entry in found if _is_file(entry))
-    for live in sorted(logs):
-        yield from _group(folder, base, live, logs[live], since)
-    for entry in found:
-        if not entry.name.startswith(".") and entry.is_dir(
-            follow_symlinks=False
-        ):
-            yield from _in_folder(entry.path, base, skipped)
+    for folder, found, since in folders(top, skipped):
+        logs = _logs(entry.path for entry in found if _is_file(entry))
+        for live in sorted(logs):
+            yield from _group(folder, base, live, logs[live], since)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_file()  # no pipe, which would have us wait
+    except OSError:
+        return False
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
     except OSError:
         return False
 
@@ -250,10 +297,11 @@ def _group(
     try:
         if is_moving:
             opened = os.fstat(file.fileno()) if file else None
-            again = _listed_again(folder, live, opened)
-            if not set(again) <= set(found):  # it is one of them by now
-                has_live = False
-            found = again
+            with suppress(OSError):  # the folder is gone, and so are they
+                again = _listed_again(folder, live, opened)
+                if not set(again) <= set(found):  # it is one of them by now
+                    has_live = False
+                found = again
         for rotated in _oldest_first(found, but=path):
             yield log_file(rotated, base)
         if file:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from ..compression import decompressed, is_compressed
 from .files import log_file, rotated_from
 from .lines import MAX_LINE_BYTES, blocks
+from .sources import passing_over
 
 __all__ = ["Followed"]
 
@@ -80,6 +81,8 @@ class Followed:
         return (reader.file, reader.begin) if reader else None
 
     def _opened(self, path: str) -> _Reader | None:
+        if not os.path.isfile(path):  # or a pipe, which would have us wait
+            return None
         try:
             file = open(path, "rb", buffering=0)  # noqa: SIM115
         except FileNotFoundError:
@@ -158,15 +161,13 @@ class Followed:
         return reader, fresh[1:] if left else fresh
 
     def _packed(self, path: str) -> Iterator[bytes]:
-        try:
-            with (
-                closing(log_file(path, "").open()) as raw,
-                decompressed(raw) as stream,
-            ):
-                for block in blocks(stream, self._skipped):
-                    yield from block.removesuffix(b"\n").split(b"\n")
-        except OSError:
-            self._skipped["unreadable"] += 1
+        with (
+            passing_over(self._skipped),
+            closing(log_file(path, "").open()) as raw,
+            decompressed(raw) as stream,
+        ):
+            for block in blocks(stream, self._skipped):
+                yield from block.removesuffix(b"\n").split(b"\n")
 
     def close(self) -> None:
         """
@@ -201,17 +202,20 @@ class _Reader:
         """
         Whether it was compressed, under whatever name.
         """
-        start = self.file.read(_MAGIC_BYTES)
-        self.file.seek(0)
-        return is_compressed(start)
+        with passing_over(self._skipped):
+            start = self.file.read(_MAGIC_BYTES)
+            self.file.seek(0)
+            return is_compressed(start)
+        return False
 
     def to_end(self) -> None:
         """
         Pass over all lines that are whole.
         """
-        end = self.file.seek(0, os.SEEK_END)
-        self.begin = _line_begin(self.file, end)
-        self.file.seek(self.begin)
+        with passing_over(self._skipped):
+            end = self.file.seek(0, os.SEEK_END)
+            self.begin = _line_begin(self.file, end)
+            self.file.seek(self.begin)
 
     def to_begin(self) -> None:
         """

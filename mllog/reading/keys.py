@@ -26,6 +26,8 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "message": ("message", "msg", "event"),
 }
 
+_MOST_DIGITS: Final = 10
+
 #: The severity of the levels that logging systems have.
 LEVELS: Final[Mapping[str, int]] = {
     "TRACE": 5,
@@ -99,7 +101,8 @@ def level_number(value: Any) -> int | None:
     """
     if isinstance(value, str):
         text = value.strip().upper()
-        return int(text) if text.isdecimal() else LEVELS.get(text)
+        is_number = text.isdecimal() and len(text) < _MOST_DIGITS
+        return int(text) if is_number else LEVELS.get(text)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return int(value) if abs(value) < 1e9 else None
     return None

@@ -12,9 +12,8 @@ from itertools import chain, islice
 from typing import BinaryIO, TypeVar
 
 from ..compression import decompressed, is_compressed
-from ..errors import MllogError
 from .lines import MAX_LINE_BYTES, blocks
-from .sources import LogFile
+from .sources import LogFile, passing_over
 
 __all__ = ["latest"]
 
@@ -50,7 +49,7 @@ def latest(
     Raises:
         MllogError: Nothing can be read any more.
     """
-    found = _backwards(*live, skipped) if live else iter(())
+    found = _read_backwards(*live, skipped) if live else iter(())
     things = chain(
         (thing for line in found for thing in reversed(kept(line))),
         *(_things_of(file, count, kept, skipped) for file in reversed(files)),
@@ -67,20 +66,14 @@ def _things_of(
     """
     What the lines of *file* hold, the last first, at least *count* of it.
     """
-    with ExitStack() as stack:
-        try:
-            raw = stack.enter_context(closing(file.open()))
-            if _is_plain(raw):
-                end = raw.seek(0, os.SEEK_END)
-                for line in _backwards(raw, end, skipped):
-                    yield from reversed(kept(line))
-                return
-            stream = stack.enter_context(decompressed(raw))
-        except (MllogError, ImportError):
-            raise
-        except OSError:
-            skipped["unreadable"] += 1
+    with passing_over(skipped), ExitStack() as stack:
+        raw = stack.enter_context(closing(file.open()))
+        if _is_plain(raw):
+            end = raw.seek(0, os.SEEK_END)
+            for line in _backwards(raw, end, skipped):
+                yield from reversed(kept(line))
             return
+        stream = stack.enter_context(decompressed(raw))
         lines = (
             line
             for block in blocks(stream, skipped)
@@ -99,6 +92,13 @@ def _is_plain(raw: BinaryIO) -> bool:
     start = raw.read(4)
     raw.seek(0)
     return not is_compressed(start)
+
+
+def _read_backwards(
+    file: BinaryIO, end: int, skipped: Counter[str]
+) -> Iterator[bytes]:
+    with passing_over(skipped):
+        yield from _backwards(file, end, skipped)
 
 
 def _backwards(

@@ -60,7 +60,9 @@ def blocks(stream: BinaryIO, skipped: Counter[str]) -> Iterator[bytes]:
         end = chunk.rfind(b"\n") + 1
         if not end:
             size += len(chunk)
-            held = [*held, chunk] if size <= MAX_LINE_BYTES else []
+            held.append(chunk)
+            if size > MAX_LINE_BYTES:
+                held.clear()
             continue
         begin = 0
         if size + chunk.index(b"\n") > MAX_LINE_BYTES:

@@ -183,7 +183,9 @@ def _value(source: Source, file: LogFile, link: Link) -> Outcome:
     """
     try:
         data = find_payload(source, file, link)
-    except OSError:
+    except MllogError:
+        raise
+    except Exception:
         return None, "payload_unreadable"
     if data is None:
         return None, "payload_missing"
@@ -191,7 +193,7 @@ def _value(source: Source, file: LogFile, link: Link) -> Outcome:
         return _decoded(data, link), ""
     except MllogError:
         raise
-    except (ValueError, EOFError, MemoryError):
+    except Exception:  # numpy's parser of headers raises what it likes
         # bytes are what the application said they are, or not
         damage = (None, "payload_damaged")
         return (data, "") if link.kind == "bytes" else damage

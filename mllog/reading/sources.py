@@ -15,7 +15,7 @@ from .lines import Record, blocks, records_in
 from .names import is_table
 from .tables import tables
 
-__all__ = ["LogFile", "Source", "records_of"]
+__all__ = ["LogFile", "Source", "passing_over", "records_of"]
 
 
 class LogFile(NamedTuple):
@@ -64,6 +64,24 @@ class Source(Protocol):
         """
 
 
+@contextlib.contextmanager
+def passing_over(
+    skipped: Counter[str], reason: str = "unreadable"
+) -> Iterator[None]:
+    """
+    Count what goes wrong in the block instead of raising it.
+
+    Parsers and decoders of others raise what they like.  What says that
+    nothing can be read, a server away or a package missing, is raised.
+    """
+    try:
+        yield
+    except (MllogError, ImportError):
+        raise
+    except Exception:
+        skipped[reason] += 1
+
+
 def records_of(file: LogFile, skipped: Counter[str]) -> Iterator[list[Record]]:
     """
     The records of one file, some at a time.
@@ -73,15 +91,9 @@ def records_of(file: LogFile, skipped: Counter[str]) -> Iterator[list[Record]]:
 
         skipped: Counts by reason what is passed over.
     """
-    with contextlib.ExitStack() as stack:
-        try:
-            raw = stack.enter_context(contextlib.closing(file.open()))
-            stream = stack.enter_context(decompressed(raw))
-        except (MllogError, ImportError):
-            raise
-        except Exception:
-            skipped["unreadable"] += 1
-            return
+    with passing_over(skipped), contextlib.ExitStack() as stack:
+        raw = stack.enter_context(contextlib.closing(file.open()))
+        stream = stack.enter_context(decompressed(raw))
         found = blocks(stream, skipped)
         if is_table(file.name):
             yield from tables(found, skipped)

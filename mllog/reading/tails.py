@@ -197,7 +197,8 @@ class FolderTail:
         self._path = path
         self._reading = reading
         self._tails = {
-            each: self._tail(each, is_new=False) for each in live_logs(path)
+            each: self._tail(each, is_new=False)
+            for each in live_logs(path, reading.skipped)
         }
         self._listed = time.monotonic()
 
@@ -217,7 +218,7 @@ class FolderTail:
         As :class:`Tail` says.
         """
         if time.monotonic() - self._listed >= _LIST_SECONDS:
-            for path in live_logs(self._path):
+            for path in live_logs(self._path, Counter()):
                 if path not in self._tails:
                     self._tails[path] = self._tail(path, is_new=True)
             self._listed = time.monotonic()

@@ -4,7 +4,6 @@ Points in time as logs write them, and as people do.
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from datetime import datetime, timedelta, timezone
@@ -50,11 +49,12 @@ def seconds_of(value: Any) -> float | None:
         return _of_text(value.strip())
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
+    if not 0 < value < _LAST * 1e9:  # a NaN as well
+        return None
     for least, per_second in _FINER:
         if value >= least:
             return value / per_second
-    is_time = math.isfinite(value) and value > 0
-    return float(value) if is_time else None
+    return float(value)
 
 
 def _of_text(text: str) -> float | None:

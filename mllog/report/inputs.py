@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from ..errors import ConfigError
+from ..reading.files import folders
 from ..reading.names import is_table
 from ..reading.records import sources_of
 from ..reading.sources import LogFile, Source
@@ -148,13 +149,15 @@ def _looked_at(path: str) -> tuple[Packing, int]:
 
 
 def _parquet_in(folder: str) -> Iterable[str]:
-    for base, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            each for each in folders if not each.startswith((".", "_"))
-        )
-        for each in sorted(files):
-            if each.lower().endswith(_PARQUET) and each[0] not in "._":
-                yield os.path.join(base, each).replace(os.sep, "/")
+    for base, entries, _ in folders(folder, Counter()):
+        below = os.path.relpath(base, folder).split(os.sep)
+        if any(each.startswith("_") for each in below):
+            continue
+        for each in entries:
+            name = each.name
+            is_data = name.lower().endswith(_PARQUET) and name[0] not in "._"
+            if is_data and os.path.isfile(each.path):
+                yield each.path.replace(os.sep, "/")
 
 
 def _opened(path: str) -> LogFile:
