@@ -12,16 +12,17 @@ from ..context import copied
 from ..fields import layout_of
 from ..reports import Reports
 from .failures import Failures
-from .keys import Keys
+from .keys import Keys, Verdict
 from .messages import Messages
 from .patterns import patterns_from
 from .record_filter import STDLIB_TAKES_RECORDS, RecordFilter
 from .texts import Texts
-from .walk import Walk
+from .walk import LEAST_CARD, Walk
 
 __all__ = ["RedactingFilter"]
 
 _PLAIN: Final = frozenset((float, bool, type(None)))
+_MOST_LAYOUTS: Final = 1000
 
 
 class RedactingFilter(RecordFilter):
@@ -30,9 +31,12 @@ class RedactingFilter(RecordFilter):
 
     A value is redacted where its name says that it is a secret: the name of
     a field, the key of a mapping at any depth, the first of a pair such as a
-    header, the word before ``=`` or ``:`` in a text, or before a ``%s``.
-    Names are compared without regard to case, ``-``, ``_`` and ``.``, and a
-    part is enough: ``api_key`` finds ``X-Api-Key``.  Everything else is
+    header, an option of a command line, the word before ``=`` or ``:`` in a
+    text, or before a ``%s``.  Names are compared without regard to case,
+    ``-``, ``_`` and ``.``, and a part is enough: ``api_key`` finds
+    ``X-Api-Key``.  Names that count or measure (``inter_token_latency``)
+    keep their numbers.  A key of a mapping and the name of a field can be a
+    secret too; two that became the same are numbered.  Everything else is
     searched by patterns.  Fields, message, arguments, exceptions with their
     tracebacks, and stacks are looked at.
 
@@ -40,7 +44,8 @@ class RedactingFilter(RecordFilter):
         On a handler of mllog the record that comes out is a new one; neither
         the old record nor an object of the application is changed.  What is
         beyond *max_depth* or *max_items*, or cannot be looked at, is
-        replaced, never passed on unseen.  No value makes it raise.
+        replaced, never passed on unseen.  No value makes it raise.  The time
+        is in proportion to the text.
 
     Limit:
         A secret that neither its name nor its look gives away passes:
@@ -62,8 +67,9 @@ class RedactingFilter(RecordFilter):
             replaced.
 
         builtin_patterns: Which of ``private_key``, ``url_userinfo``,
-            ``bearer``, ``jwt``, ``aws_key``, ``email`` and ``credit_card``
-            are looked for; None is all of them, ``[]`` is none.
+            ``bearer``, ``jwt``, ``aws_key``, ``service_key``, ``webhook``,
+            ``login``, ``email`` and ``credit_card`` are looked for; None is
+            all of them, ``[]`` is none.
 
         allow: Fields and keys, exactly as they are written, whose values are
             never touched.
@@ -106,6 +112,8 @@ class RedactingFilter(RecordFilter):
         self._texts = Texts(self._keys, found, self._replacement)
         self._messages = Messages(self._keys, self._texts, self._replacement)
         self._failures = Failures(self._texts)
+        # the sets of fields whose names are no secrets themselves
+        self._plain: set[tuple[Any, ...]] = set()
         self._reports = Reports(self._label)
         self._has_said = False
 
@@ -113,8 +121,13 @@ class RedactingFilter(RecordFilter):
         """
         *record* itself if it has no secret, else a new one.
         """
-        changes = self._changes(record)
-        return copied(record, changes) if changes else record
+        changes, renamed = self._changes(record)
+        if not (changes or renamed):
+            return record
+        new = copied(record, changes)
+        for name in renamed:
+            del new.__dict__[name]
+        return new
 
     def filter(  # type: ignore[override]
         self, record: logging.LogRecord
@@ -130,7 +143,7 @@ class RedactingFilter(RecordFilter):
         if logging.Filter.filter(self, record):
             new = self.apply(record)
             if new is not record:
-                record.__dict__.update(new.__dict__)
+                record.__dict__ = new.__dict__
                 self._say_so()
         return True
 
@@ -144,17 +157,34 @@ class RedactingFilter(RecordFilter):
             " takes no new one"
         )
 
-    def _changes(self, record: logging.LogRecord) -> dict[str, Any]:
+    def _changes(
+        self, record: logging.LogRecord
+    ) -> tuple[dict[str, Any], list[Any]]:
+        """
+        What becomes of attributes of *record*, and which have another name.
+        """
         own = record.__dict__
         walk = self._walk()
         changes: dict[str, Any] = {}
-        for name in layout_of(own).names:
+        names = layout_of(own).names
+        known, clean = self._keys.known, self._texts.clean
+        for name in names:
             value = own[name]
-            if type(value) in _PLAIN:
+            kind = type(value)
+            if kind in _PLAIN:
+                continue
+            if known.get(name) is Verdict.PLAIN and (
+                value in clean
+                if kind is str
+                else kind is int and value < LEAST_CARD
+            ):  # most values are, and were before
                 continue
             new = walk.named(name, value)
             if new is not value:
                 changes[name] = new
+        renamed: list[Any] = []
+        if names not in self._plain:
+            renamed = self._rename(names, own, changes, walk)
         try:
             changes.update(self._messages.changes(record, walk))
         except Exception:  # nothing is known of it, so nothing is said
@@ -165,7 +195,24 @@ class RedactingFilter(RecordFilter):
             clean = walk.value(own["message"])
             if clean is not own["message"]:
                 changes["message"] = clean
-        return changes
+        return changes, renamed
+
+    def _rename(
+        self,
+        names: tuple[Any, ...],
+        own: dict[str, Any],
+        changes: dict[str, Any],
+        walk: Walk,
+    ) -> list[Any]:
+        """
+        Give fields whose name is a secret another one; which those are.
+        """
+        new_names = walk.renamed(dict.fromkeys(names))
+        for old, new in new_names.items():
+            changes[new] = changes.pop(old, own[old])
+        if not new_names and len(self._plain) < _MOST_LAYOUTS:
+            self._plain.add(names)
+        return list(new_names)
 
     def _walk(self) -> Walk:
         return Walk(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
@@ -13,19 +14,39 @@ from typing import Any, Final
 from ..values import foreign, key_of
 from .keys import Keys, Verdict
 from .patterns import is_card
-from .texts import Texts
+from .texts import PAIR_NAMES, PAIR_VALUES, Texts
 
-__all__ = ["Walk"]
+__all__ = ["LEAST_CARD", "Walk"]
 
 _NOTHING: Final = frozenset((float, bool, type(None)))
 _NUMBERS: Final = frozenset((int, float, bool, type(None)))
-_LEAST_CARD, _LARGEST_CARD = 10**12, 10**19
+#: No whole number below it is that of a card.
+LEAST_CARD: Final = 10**12
+_LARGEST_CARD: Final = 10**19
 # the letters of numpy's dtypes that are objects, text and records
 _TEXTUAL: Final = frozenset("OSUVT")
 _CYCLE: Final = "<cycle>"
 _MOST_BYTES: Final = 8192
+_CONTAINERS: Final = frozenset((dict, list, tuple))
 _PAIR: Final = 2
 _FEW: Final = 64
+_MOST_LEVELS: Final = 3
+_MOST_HELD: Final = 64
+# a mapping that says one name and its value says little more
+_MOST_OF_PAIR: Final = 16
+_FLAG = re.compile(r"--?[A-Za-z][\w-]*")
+# programs whose options for a password have no telling name
+_LOGINS: Final = {
+    "curl": frozenset(("-u", "--user", "-U", "--proxy-user")),
+    "docker": frozenset(("-p",)),
+    "mysql": frozenset(("-p",)),
+    "redis-cli": frozenset(("-a",)),
+    "sshpass": frozenset(("-p",)),
+}
+_NO_LOGIN: Final[frozenset[str]] = frozenset()
+# of a JSON Web Key the numbers that are private
+_KEY_TYPE: Final = "kty"
+_PRIVATE_NUMBERS: Final = frozenset(("d", "p", "q", "dp", "dq", "qi", "k"))
 
 
 class Walk:
@@ -114,11 +135,12 @@ class Walk:
         if _says_nothing(value):
             return value
         if verdict is Verdict.UNLESS_NUMBER and _is_numbers(value):
-            return value
+            is_flat = type(value) not in _CONTAINERS
+            return value if is_flat else self.value(value, depth)
         return self._replacement
 
     def _integer(self, value: int) -> Any:
-        is_long = _LEAST_CARD <= value < _LARGEST_CARD
+        is_long = LEAST_CARD <= value < _LARGEST_CARD
         if self._cards and is_long and is_card(str(value)):
             return self._replacement
         return value
@@ -148,25 +170,50 @@ class Walk:
     ) -> Any:
         found: dict[Any, Any] = {}
         changed = False
-        named = self._header_of(items)
+        named = self._pair_of(items)
+        is_jwk = _KEY_TYPE in items
+        renamed = (
+            {} if self._texts.clean.issuperset(items) else self.renamed(items)
+        )
         for key, value in items.items():
             if self._nodes < 0:
-                found["…"], changed = self._replacement, True
-                break
-            new_key = self._key(key)
-            new = self.named(key, value, depth)
-            if named is not None and key == "value":
+                found[_Numbered(items).free("…")] = self._replacement
+                return found
+            new_key = renamed.get(key, key) if renamed else key
+            if type(value) in _NOTHING:
+                new = value
+            else:
+                new = self.named(key, value, depth)
+            if named is not None and key in PAIR_VALUES:
                 new = self.named(named, value, depth)
+            if is_jwk and key in _PRIVATE_NUMBERS:
+                new = self._replacement
             self._nodes -= 1
             changed = changed or new is not value or new_key is not key
             found[new_key] = new
         return found if changed else whole
+
+    def renamed(self, items: Mapping[Any, Any]) -> dict[Any, Any]:
+        """
+        Which keys of *items* have to become which; no two become the same.
+        """
+        found: dict[Any, Any] = {}
+        for key in islice(items, max(0, self._nodes) + 1):
+            new = self._key(key)
+            if new is not key:
+                found[key] = new
+        if found:
+            numbered = _Numbered(items)
+            found = {key: numbered.free(found[key]) for key in found}
+        return found
 
     def _key(self, key: Any) -> Any:
         """
         *key*, or what may be said of it: a key can be somebody's address.
         """
         if type(key) is str:
+            if key in self._keys.allowed:
+                return key
             return self._texts.without_secrets(key)
         if type(key) in _NUMBERS or isinstance(key, enum.Enum):
             return key
@@ -174,14 +221,19 @@ class Walk:
         clean = self._texts.without_secrets(text)
         return key if clean is text else clean
 
-    def _header_of(self, items: Mapping[Any, Any]) -> Any:
+    def _pair_of(self, items: Mapping[Any, Any]) -> Any:
         """
         The name in ``{"name": "Authorization", "value": …}``.
         """
-        if "value" not in items or len(items) == 1:
+        if not _PAIR <= len(items) <= _MOST_OF_PAIR:
             return None
-        name = items.get("name") or items.get("key")
-        return name if isinstance(name, (str, bytes)) else None
+        if PAIR_VALUES.isdisjoint(items):
+            return None
+        for each in PAIR_NAMES:
+            name = items.get(each)
+            if isinstance(name, (str, bytes)):
+                return name
+        return None
 
     def _sequence(self, whole: Any, kind: type, depth: int) -> Any:
         if _NUMBERS.issuperset(map(type, whole)):
@@ -205,11 +257,20 @@ class Walk:
 
     def _items(self, whole: Any, kind: Any, depth: int) -> Any:
         found: list[Any] = []
+        logins = _logins_of(whole)
+        before: Any = None  # the option that the next item belongs to
         for item in islice(whole, max(0, self._nodes) + 1):
             if self._nodes < 0:
                 break
             self._nodes -= 1
-            found.append(self.value(item, depth))
+            is_flag = type(item) is str and item[:1] == "-"
+            if before is None or is_flag:
+                found.append(self.value(item, depth))
+            elif before in logins:
+                found.append(self._replacement)
+            else:
+                found.append(self.named(before, item, depth))
+            before = item if is_flag and _FLAG.fullmatch(item) else None
         if len(found) == len(whole) and all(map(_is, found, whole)):
             return whole
         if len(found) < len(whole):
@@ -241,6 +302,36 @@ def _is(one: Any, other: Any) -> bool:
     return one is other
 
 
+class _Numbered:
+    """
+    Keys that are not taken: with a number behind them from the second on.
+    """
+
+    def __init__(self, taken: Mapping[Any, Any]) -> None:
+        self._taken = taken
+        self._given: dict[Any, int] = {}
+
+    def free(self, key: Any) -> Any:
+        """
+        *key*, or ``key_2`` where it is there already.
+        """
+        number = self._given.get(key, 0) + 1
+        while (key if number == 1 else f"{key}_{number}") in self._taken:
+            number += 1
+        self._given[key] = number
+        return key if number == 1 else f"{key}_{number}"
+
+
+def _logins_of(command: Any) -> frozenset[str]:
+    """
+    The options of a command line that are followed by a password.
+    """
+    program = command[0]
+    if type(program) is not str:
+        return _NO_LOGIN
+    return _LOGINS.get(program.rpartition("/")[2], _NO_LOGIN)
+
+
 def _says_nothing(value: Any) -> bool:
     """
     Whether no secret can be in *value*: None, a bool, a float of any kind.
@@ -258,14 +349,23 @@ def _says_nothing(value: Any) -> bool:
         return False
 
 
-def _is_numbers(value: Any) -> bool:
+def _is_numbers(value: Any, levels: int = _MOST_LEVELS) -> bool:
     """
-    Whether *value* is a number or a list of them: counts, ids of tokens.
+    Whether *value* is a number or made of them: counts, ids of tokens.
     """
     kind = type(value)
-    if kind is list or kind is tuple:
-        return _NUMBERS.issuperset(map(type, value))
-    return kind in _NUMBERS or _is_number_array(kind, value)
+    if kind in _NUMBERS:
+        return True
+    if kind is list or kind is tuple or kind is dict:
+        held = value.values() if kind is dict else value
+        if _NUMBERS.issuperset(map(type, held)):
+            return True
+        return (
+            levels > 0
+            and len(held) <= _MOST_HELD
+            and all(_is_numbers(each, levels - 1) for each in held)
+        )
+    return _is_number_array(kind, value)
 
 
 def _is_number_array(kind: type, value: Any) -> bool:
