@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
+from .recursion import DEEPEST, local
 from .values import name_of
 
 __all__ = [
@@ -126,12 +127,19 @@ def message_of(record: logging.LogRecord) -> str:
     message = record.msg
     if type(message) is str and not record.args:
         return message
+    thread = local.thread  # as recursion.bounded does
+    texts = thread.texts
+    if texts >= DEEPEST:
+        return message if type(message) is str else name_of(message)
+    thread.texts = texts + 1
     try:
         return record.getMessage()
     except Exception:
         if not record.args:
             return _repr(message)
         return f"{_repr(message)} % {_repr(record.args)}"
+    finally:
+        thread.texts = texts
 
 
 def error_of(record: logging.LogRecord) -> BaseException | None:

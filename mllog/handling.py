@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Mapping
 from itertools import count
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from . import options
 from .accounting import DeliveryStats, Ledger, Stats
@@ -19,6 +19,7 @@ from .context import stack, with_bound
 from .errors import ConfigError, EventError
 from .filters import filters_from, passed
 from .forking import fork_safe_lock
+from .recursion import DEEPEST, ENDED, local
 from .reports import Reports
 from .spans import MODULE, modules
 
@@ -129,23 +130,36 @@ class Handling(logging.Handler):
         Filter *record*, add what is bound, and emit the result.
 
         A record that a filter returns is used on every Python; the stdlib
-        does so from 3.12 on.
+        does so from 3.12 on.  A record that is logged within too many others
+        counts as ``recursion``.
         """
-        # the last: OpenTelemetry is loaded, and a span may be active
-        if self.filters or stack() is not None or MODULE in modules:
-            ready = self.prepared(record)
-            if ready is None:
+        thread = local.thread
+        calls = thread.calls
+        if calls >= DEEPEST:
+            if thread.ends(_HANDLE):
+                self.lost("recursion")
                 return False
-            record = ready
-        if not self.emits_alone:
-            self.emit(record)
-            return record
-        self.acquire()
+            calls = thread.calls
+        thread.calls = calls + 1
         try:
-            self.emit(record)
+            # the last: OpenTelemetry is loaded, and a span may be active
+            if self.filters or stack() is not None or MODULE in modules:
+                ready = self.prepared(record)
+                if ready is None:
+                    return False
+                record = ready
+            if not self.emits_alone:
+                self.emit(record)
+                return record
+            self.acquire()
+            try:
+                self.emit(record)
+            finally:
+                self.release()
+            return record
         finally:
-            self.release()
-        return record
+            if not calls or thread.calls < ENDED:
+                thread.calls = calls
 
     def prepared(self, record: logging.LogRecord) -> logging.LogRecord | None:
         """
@@ -201,6 +215,9 @@ class Handling(logging.Handler):
         How many records were written, dropped and refused, and why.
         """
         return self.ledger.stats()
+
+
+_HANDLE: Final = Handling.handle.__code__
 
 
 class _Unfit(logging.Formatter):

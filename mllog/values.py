@@ -30,6 +30,8 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any, Final
 
+from .recursion import bounded
+
 __all__ = [
     "clean",
     "convert",
@@ -158,14 +160,14 @@ def foreign(value: Any) -> Any:
         if isinstance(value, enum.Enum):
             return value.value
         if callable(own := getattr(type(value), "__log_value__", None)):
-            return own(value)
+            return bounded(own, name_of, value)
         for kinds, plain in _KINDS:
             if isinstance(value, kinds):
                 return plain(value)
         shape = shape_of(value)
         if shape is not None:
             return _array(value, shape)
-        return _structure(value)
+        return bounded(_structure, name_of, value)
     except Exception:
         return name_of(value)
 
@@ -326,7 +328,7 @@ def _fraction(value: fractions.Fraction) -> Any:
 
 
 def _exception(value: BaseException) -> str:
-    return f"{type(value).__name__}: {value}"
+    return f"{type(value).__name__}: {bounded(str, name_of, value)}"
 
 
 def key_of(key: Any) -> str:

@@ -27,6 +27,7 @@ LAYERS = {
         "http_answers",
         "options",
         "payloads",
+        "recursion",
         "reports",
         "spans",
         "timestamps",

@@ -19,10 +19,10 @@ from ..errors import ConfigError
 from ..events import Entry, size_of
 from ..formatters.json import JSONFormatter
 from ..handling import Handling
+from ..recursion import local
 from . import lifecycle
 from .backlog import Backlog, spool_mode
 from .bounds import Bounds
-from .guard import DEEPEST, depth
 from .letters import DeadLetters
 from .outbox import Outbox
 from .spool import Spool
@@ -312,11 +312,9 @@ class ShippingHandler(Handling, logging.Handler):
         """
         Put what the formatter makes of *record* on the queue.
         """
-        calls = depth.calls
-        if calls >= DEEPEST:
+        if local.thread.is_ours:
             self._outbox.count("suppressed")
             return
-        depth.calls = calls + 1
         try:
             # logging has made the system call already
             if record.process != forking.process:
@@ -331,8 +329,6 @@ class ShippingHandler(Handling, logging.Handler):
                 self._put(entry, size, record.levelno)
         except Exception:
             self.handleError(record)
-        finally:
-            depth.calls = calls
 
     def lost(self, reason: str) -> None:
         """

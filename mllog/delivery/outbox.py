@@ -12,10 +12,10 @@ from .. import waiting
 from ..accounting import DeliveryStats
 from ..events import Entry
 from ..forking import tell_child
+from ..recursion import local
 from .admission import Admission
 from .alarm import Alarm
 from .batch import Batch
-from .guard import depth
 from .stock import Mark, Stock
 
 __all__ = ["Outbox"]
@@ -166,7 +166,9 @@ class Outbox:
         """
         ``overflow="block"``: look for room until *block_seconds* are over.
         """
-        is_nested = depth.calls > 1  # and the lock is held by a call outside
+        is_nested = (
+            local.thread.calls > 1
+        )  # and the lock is held by a call outside
         if is_nested or waiting.is_exiting() or waiting.in_event_loop():
             self.lost("would_block")
             return

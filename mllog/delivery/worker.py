@@ -11,9 +11,9 @@ from typing import Any
 
 from .. import waiting
 from ..forking import tell_child
+from ..recursion import mark_as_ours
 from ..reports import Reports
 from .batch import Batch
-from .guard import mark_as_ours
 from .letters import DeadLetters
 from .outage import Outage
 from .outbox import Outbox

@@ -5,7 +5,11 @@ Exceptions as data: type, message, traceback, and what caused them.
 from __future__ import annotations
 
 import traceback
+from functools import partial
 from typing import Any
+
+from ..recursion import bounded
+from ..values import name_of
 
 __all__ = ["described", "is_text", "said", "trace"]
 
@@ -67,7 +71,7 @@ def said(error: BaseException) -> str:
     What the exception says, or its type where it cannot say.
     """
     try:
-        return str(error)
+        return bounded(str, name_of, error)
     except Exception:
         return f"<{type(error).__name__}>"
 
@@ -88,9 +92,13 @@ def trace(error: Any, *, chain: bool = False) -> str:
             error.__log_traceback_chain__ if chain else error.__log_traceback__
         )
     try:
-        lines = traceback.format_exception(
-            type(error), error, error.__traceback__, chain=chain
-        )
-        return "".join(lines).rstrip("\n")
+        return bounded(partial(_printed, chain=chain), said, error)
     except Exception:
         return ""
+
+
+def _printed(error: BaseException, *, chain: bool) -> str:
+    lines = traceback.format_exception(
+        type(error), error, error.__traceback__, chain=chain
+    )
+    return "".join(lines).rstrip("\n")

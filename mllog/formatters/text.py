@@ -14,8 +14,9 @@ from .. import options
 from ..encoding import NONFINITE, TRUNCATED, encode
 from ..errors import ConfigError
 from ..fields import error_of, fields_of, message_of
+from ..recursion import bounded
 from ..timestamps import utc
-from ..values import convert, key_of
+from ..values import convert, key_of, name_of
 from .exceptions import is_text, trace
 
 __all__ = [
@@ -172,7 +173,15 @@ def _blocks(
         blocks.append(trace(error, chain=True))
     elif error is not None:
         try:
-            blocks.append(str(formatter.formatException(info_of(error))))
+            blocks.append(
+                bounded(
+                    lambda error: str(
+                        formatter.formatException(info_of(error))
+                    ),
+                    name_of,
+                    error,
+                )
+            )
         except Exception:
             blocks.append(f"<{type(error).__name__}>")
     elif record.exc_text:

@@ -23,7 +23,6 @@ from mllog import waiting
 from mllog.delivery import outage
 from mllog.delivery.backlog import Backlog
 from mllog.delivery.bounds import Bounds
-from mllog.delivery.guard import DEEPEST, depth
 from mllog.delivery.letters import DeadLetters
 from mllog.delivery.outbox import Outbox
 from mllog.delivery.retry import Fault
@@ -32,6 +31,7 @@ from mllog.delivery.stock import Stock
 from mllog.delivery.transport import PartlySentError
 from mllog.delivery.worker import Worker
 from mllog.events import Event, size_of
+from mllog.recursion import local
 
 
 class Reports:
@@ -144,13 +144,13 @@ def test_worker_marks_its_work_as_a_shippers_own(shipper):
     What a transport logs is not taken; afterwards the thread is as before.
     """
     seen = []
-    shipper.sink.on_open = lambda: seen.append(depth.calls)
-    shipper.sink.on_send = lambda events: seen.append(depth.calls)
+    shipper.sink.on_open = lambda: seen.append(local.thread.is_ours)
+    shipper.sink.on_send = lambda events: seen.append(local.thread.is_ours)
     shipper.put(b"1")
     shipper.run()
 
-    assert len(seen) == 2 and min(seen) > DEEPEST
-    assert depth.calls == 0
+    assert seen == [True, True]
+    assert not local.thread.is_ours
 
 
 def test_worker_without_a_thread_leaves_the_records_to_the_close(

@@ -26,7 +26,7 @@ from pathlib import Path
 import pytest
 
 from mllog import waiting
-from mllog.delivery import guard, outbox, queue, stock, worker
+from mllog.delivery import outbox, queue, stock, worker
 from mllog.delivery.batch import Batch
 from mllog.delivery.queue import MemoryQueue
 from mllog.delivery.retry import Fault, Verdict
@@ -1073,7 +1073,6 @@ def test_sinks_that_log_never_rest_without_the_guard(shipper, monkeypatch):
     The control: each batch makes the next one.
     """
     monkeypatch.setattr(worker, "mark_as_ours", contextlib.nullcontext)
-    monkeypatch.setattr(guard, "DEEPEST", 1 << 20)
     handlers, issued, _ = _chatter(shipper, 200)
 
     for handler in handlers:

@@ -43,7 +43,7 @@ from servers.faulty import free_port  # noqa: E402
 from servers.kafka_cluster import PRODUCE  # noqa: E402
 from shipping import Watch, drained, unaccounted, wait_until  # noqa: E402
 
-from mllog.delivery import guard, retry  # noqa: E402
+from mllog.delivery import retry  # noqa: E402
 from mllog.delivery.kafka import lane, outbox, producer, transport  # noqa: E402
 from mllog.delivery.spool import inspect  # noqa: E402
 from mllog.delivery.stock import Stock  # noqa: E402
@@ -1487,9 +1487,6 @@ def test_recursion_is_noticed_without_the_guard(
     The control: a client that logs while it sends goes round and round.
     """
     topic = mock_kafka.create_topic(mock_kafka.topic())
-    monkeypatch.setattr(
-        guard, "mark_as_ours", lambda: contextlib.nullcontext()
-    )
     monkeypatch.setattr(
         "mllog.delivery.worker.mark_as_ours", contextlib.nullcontext
     )

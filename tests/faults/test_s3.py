@@ -26,7 +26,7 @@ from pathlib import Path
 
 import pytest
 
-from mllog.delivery import guard, retry, worker
+from mllog.delivery import retry, worker
 from mllog.delivery.spool import inspect
 
 TESTS = Path(__file__).parents[1]
@@ -729,7 +729,6 @@ def test_control_without_the_guard_never_rests(shipper, server, monkeypatch):
         "mark_as_ours",
         contextlib.nullcontext,
     )
-    monkeypatch.setattr(guard, "DEEPEST", 1 << 20)
     handler = shipper(batch_records=100, max_age_seconds=5)
     _at_the_root(handler, 200)
 

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from ..guard import mark_as_ours
+from ...recursion import mark_as_ours
 
 __all__ = ["run_all"]
 
