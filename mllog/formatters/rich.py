@@ -9,15 +9,15 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from rich.color import ColorSystem
 from rich.style import Style
 
 from .. import options
 from ..fields import error_of, fields_of, message_of
-from .exceptions import is_text
+from .exceptions import is_text, said
 from .text import (
     by_format,
     escaped,
@@ -28,7 +28,13 @@ from .text import (
     trouble_of,
 )
 
-__all__ = ["RichFormatter", "wants_color"]
+__all__ = ["LONGEST_HIGHLIGHT", "RichFormatter", "is_drawable", "wants_color"]
+
+#: The highlighter of rich searches in time that grows with the square of the
+#: length: 16 kB of one word take 15 seconds, and this some hundredths.
+LONGEST_HIGHLIGHT: Final = 500
+# Exceptions of one chain or group: each of them is some boxes of source.
+_MOST_DRAWN: Final = 20
 
 _LEVEL_STYLES = {
     "DEBUG": "cyan",
@@ -166,11 +172,8 @@ class RichFormatter(logging.Formatter):
         error = error_of(record)
         if not (self.color and self._tracebacks and error is not None):
             return plain
-        if is_text(error):
-            return plain
         try:
-            # rich would let control characters through
-            if not is_harmless(self.formatException(info_of(error))):
+            if not is_drawable(error, self.formatException(info_of(error))):
                 return plain
             drawn = [f"  {line}" for line in _drawn(error).split("\n")]
         except Exception:
@@ -207,6 +210,45 @@ class _Paint:
             if len(self._levels) < 100:
                 self._levels[name] = found
         return found
+
+
+def is_drawable(error: BaseException, text: str) -> bool:
+    """
+    Whether rich may draw *error*, of which *text* is the plain traceback.
+
+    rich lets control characters through, goes round with causes that are a
+    circle, and needs quadratic time for long texts.
+    """
+    try:
+        return not is_text(error) and is_harmless(text) and _is_short(error)
+    except Exception:  # an exception whose attributes raise
+        return False
+
+
+def _is_short(error: BaseException) -> bool:
+    left = [error]
+    for _ in range(_MOST_DRAWN):
+        if not left:
+            return True
+        each = left.pop()
+        if any(len(text) > LONGEST_HIGHLIGHT for text in _texts_of(each)):
+            return False
+        cause = each.__cause__
+        if cause is None and not each.__suppress_context__:
+            cause = each.__context__
+        left += [cause] if cause is not None else []
+        left += getattr(each, "exceptions", ())
+    return not left
+
+
+def _texts_of(error: BaseException) -> Iterator[str]:
+    """
+    What rich searches for numbers, names and paths.
+    """
+    yield said(error)
+    yield from map(str, getattr(error, "__notes__", ()))
+    if isinstance(error, SyntaxError):
+        yield str(error.text)
 
 
 def _drawn(error: BaseException) -> str:

@@ -27,7 +27,9 @@ class ConsoleHandler(Handling, _StreamHandler):
     Write coloured lines to a terminal, JSON or text lines to anything else.
 
     A formatter that is configured is used as it is.  Without one, a terminal
-    gets a RichFormatter, and a pipe or file what *piped* says.
+    gets a RichFormatter, and a pipe or file what *piped* says: that is what
+    ``formatter`` is then, for who copies it to another handler, as tqdm's
+    ``logging_redirect_tqdm`` does, and ``logging.basicConfig`` leaves it.
 
     Guarantee:
         A closed stream or a broken pipe costs records, which are counted, and
@@ -67,7 +69,6 @@ class ConsoleHandler(Handling, _StreamHandler):
             )
         else:
             name = ""
-        self._name_of_stream = name
         self._piped = options.choice("piped", piped, ("text", "json"))
         self._color = (
             None if color is None else options.boolean("color", color)
@@ -75,6 +76,7 @@ class ConsoleHandler(Handling, _StreamHandler):
         self._chosen: tuple[Any, logging.Formatter] | None = None
         self._plain: Any = None
         super().__init__(getattr(sys, name) if name else stream)
+        self._name_of_stream = name
         self.set_up(filters, formatter_options)
         self._wrote = self.ledger.wrote
 
@@ -94,28 +96,54 @@ class ConsoleHandler(Handling, _StreamHandler):
             return JSONFormatter()
         return TextFormatter()
 
+    @property
+    def formatter(self) -> logging.Formatter | None:
+        """
+        The configured formatter, else the one that fits the stream.
+        """
+        return self._fitting()
+
+    @formatter.setter
+    def formatter(self, formatter: logging.Formatter | None) -> None:
+        self._configured = formatter
+
+    def _fitting(self) -> logging.Formatter:
+        if self._configured is not None:
+            return self._configured
+        stream, chosen = self.stream, self._chosen
+        if chosen is None or chosen[0] is not stream:
+            chosen = self._chosen = (stream, self.default_formatter())
+        return chosen[1]
+
     def format(self, record: logging.LogRecord) -> str:
         """
         By the configured formatter, else by the one that fits the stream.
         """
-        if self.formatter is not None:
-            return self.formatter.format(record)
-        chosen = self._chosen
-        if chosen is None or chosen[0] is not self.stream:
-            chosen = self._chosen = (self.stream, self.default_formatter())
-        return chosen[1].format(record)
+        return self._fitting().format(record)
+
+    @property
+    def stream(self) -> Any:
+        """
+        The stream that a record would go to now; None where there is none.
+        """
+        name = self._name_of_stream
+        return self._standard(name) if name else self._stream
+
+    @stream.setter
+    def stream(self, stream: Any) -> None:
+        self._name_of_stream = ""
+        self._stream = stream
 
     def emit(self, record: logging.LogRecord) -> None:
         """
         Write the record and flush.
         """
-        if self._name_of_stream:
-            self.stream = self._standard(self._name_of_stream)
-        if self.stream is None:  # pythonw, or a daemon that closed it
+        stream = self.stream
+        if stream is None:  # pythonw, or a daemon that closed it
             self.ledger.dropped("no_stream")
             return
         try:
-            self._put(self.format(record) + self.terminator)
+            self._put(stream, self.format(record) + self.terminator)
         except Exception:
             self.handleError(record)
         else:
@@ -135,15 +163,8 @@ class ConsoleHandler(Handling, _StreamHandler):
         self._plain = stream
         return stream
 
-    def setStream(self, stream: Any) -> Any:  # noqa: N802
-        """
-        Write to *stream* from now on; what it wrote to before, or None.
-        """
-        self._name_of_stream = ""
-        return super().setStream(stream)
-
-    def _put(self, text: str) -> None:
-        stream = self.stream
+    @staticmethod
+    def _put(stream: Any, text: str) -> None:
         try:
             stream.write(text)
         except UnicodeEncodeError:  # a console that is not UTF-8

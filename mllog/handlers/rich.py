@@ -5,7 +5,6 @@ Records in rich's own columns.
 from __future__ import annotations
 
 import logging
-import sys
 from typing import Any
 
 from rich.console import Console
@@ -15,21 +14,17 @@ from rich.text import Text
 from .. import options
 from ..fields import error_of, fields_of, message_of
 from ..formatters.exceptions import is_text, trace
+from ..formatters.rich import LONGEST_HIGHLIGHT, is_drawable
 from ..formatters.text import (
     escaped,
     escaped_lines,
     info_of,
-    is_harmless,
     pairs,
     trouble_of,
 )
 from ..handling import Handling
 
 __all__ = ["RichHandler"]
-
-# rich's highlighter searches in time that grows with the square of the length
-# and more: 8 kB of one word take minutes.
-_LONGEST_HIGHLIGHT = 1000
 
 
 class RichHandler(Handling, _RichHandler):
@@ -81,7 +76,8 @@ class RichHandler(Handling, _RichHandler):
             "stream", stream.removeprefix("sys."), ("stdout", "stderr")
         )
         if console is None:
-            console = Console(file=getattr(sys, name), soft_wrap=True)
+            # without a file it asks for sys.stdout or sys.stderr each time
+            console = Console(stderr=name == "stderr", soft_wrap=True)
         known = [RichHandler.__init__, _RichHandler.__init__]
         options.refuse_unknown(
             rich_options,
@@ -112,7 +108,7 @@ class RichHandler(Handling, _RichHandler):
         The message as rich renders it, and the fields behind it.
         """
         rendered: Any = Text(message)
-        if len(message) <= _LONGEST_HIGHLIGHT:
+        if len(message) <= LONGEST_HIGHLIGHT:
             try:
                 rendered = super().render_message(record, message)
             except Exception:  # markup that does not parse
@@ -127,6 +123,14 @@ class RichHandler(Handling, _RichHandler):
                 first.append(text, style="bold")
             rendered = Text("\n").join([first, *below])
         return rendered
+
+    def render(self, *, traceback: Any, **more: Any) -> Any:
+        """
+        All that is shown of a record, with the locals of a traceback cut.
+        """
+        if traceback is not None:
+            _cut_locals(traceback.trace)
+        return super().render(traceback=traceback, **more)
 
     def emit(self, record: logging.LogRecord) -> None:
         """
@@ -163,7 +167,34 @@ class RichHandler(Handling, _RichHandler):
             if is_text(error)
             else logging.Formatter().formatException(info_of(error))
         )
-        if is_text(error) or not is_harmless(text):
-            # rich would let control characters through
+        if not is_drawable(error, text):
             copy.exc_info, copy.exc_text = None, escaped_lines(text)
         return copy
+
+
+def _cut_locals(trace: Any) -> None:
+    """
+    Cut what the ``repr`` of locals is longer than rich can search.
+    """
+    traces = [trace]
+    while traces:
+        for stack in traces.pop().stacks:
+            traces += getattr(stack, "exceptions", ())
+            nodes = [
+                node
+                for frame in stack.frames
+                for node in (frame.locals or {}).values()
+            ]
+            while nodes:
+                node = nodes.pop()
+                nodes += node.children or ()
+                node.key_repr = _cut(node.key_repr)
+                node.value_repr = _cut(node.value_repr)
+
+
+def _cut(text: str) -> str:
+    """
+    *text*, or its begin and the number of characters that are missing.
+    """
+    more = len(text) - LONGEST_HIGHLIGHT
+    return f"{text[:LONGEST_HIGHLIGHT]}…+{more}" if more > 0 else text

@@ -169,3 +169,78 @@ def test_options_wrong_raise_config_error():
     """
     with pytest.raises(mllog.ConfigError, match="write tracebacks"):
         mllog.RichFormatter(traceback=True)
+
+
+def _noted(text):
+    error = ValueError("short")
+    error.__notes__ = [text]
+    return error
+
+
+def _caused(text):
+    error = ValueError("short")
+    error.__cause__ = KeyError(text)
+    return error
+
+
+def _within(text):
+    error = ValueError("short")
+    error.__context__ = KeyError(text)
+    return error
+
+
+def _grouped(text):
+    error = ValueError("short")
+    error.exceptions = (KeyError(text),)
+    return error
+
+
+def _syntax(text):
+    return SyntaxError("short", ("file.py", 1, 1, text))
+
+
+def _circle(text):
+    error, other = ValueError("short"), KeyError("other")
+    error.__cause__, other.__cause__ = other, error
+    return error
+
+
+@pytest.mark.parametrize(
+    "make",
+    [ValueError, _noted, _caused, _within, _grouped, _syntax, _circle],
+    ids=lambda make: make.__name__,
+)
+def test_format_exception_that_is_long_is_plain_and_whole(make):
+    """
+    rich would need seconds for a long text, and for ever for a circle.
+    """
+    formatter = mllog.RichFormatter(color=True)
+    text = "7" * 100_000
+
+    error = make(text)
+    found = formatter.format(
+        record_of(exc_info=(type(error), error, error.__traceback__))
+    )
+
+    assert "╭" not in found and "short" in found or text in found
+    if make not in (_circle, _grouped):  # formatException has no other groups
+        assert text in found
+
+
+def test_format_chain_of_many_exceptions_is_plain():
+    """
+    Each of them would be boxes of source.
+    """
+    formatter = mllog.RichFormatter(color=True)
+    error = None
+    for number in range(30):
+        try:
+            raise ValueError(number) from error
+        except ValueError as exc:
+            error = exc
+
+    found = formatter.format(
+        record_of(exc_info=(type(error), error, error.__traceback__))
+    )
+
+    assert "╭" not in found and "ValueError: 0" in found

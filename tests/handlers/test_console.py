@@ -365,3 +365,126 @@ def test_write_of_ten_records_is_counted(logger):
         logger.warning("hello")
 
     assert handler.stats() == Stats(10)
+
+
+# --- what others read off it ---
+
+
+def _copied(handler):
+    """
+    What logging_redirect_tqdm and others make of a handler.
+    """
+    copy = logging.StreamHandler(handler.stream)
+    copy.setFormatter(handler.formatter)
+    copy.setLevel(handler.level)
+    copy.filters = list(handler.filters)
+    copy.terminator = handler.terminator
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("stream", "options"),
+    [
+        (io.StringIO, {"piped": "json"}),
+        (io.StringIO, {"piped": "text"}),
+        (Terminal, {}),
+        (Terminal, {"color": False}),
+        (io.StringIO, {"formatter_options": {"datefmt": "%Y"}}),
+        (io.StringIO, {"filters": [{"class": "mllog.ContextFilter"}]}),
+    ],
+    ids=["json", "text", "terminal", "plain", "options", "filters"],
+)
+def test_copy_of_what_others_read_writes_the_same(stream, options, logger):
+    """
+    Formatter, stream, level, filters and terminator make the same lines.
+    """
+    written = []
+    for make in (lambda handler: handler, _copied):
+        handler = mllog.ConsoleHandler(stream(), **options)
+        handler.setLevel(logging.INFO)
+        handler.terminator = "|\n"
+        logger.handlers = [make(handler)]
+        record = logger.makeRecord(
+            "app", 20, "p", 1, "hello", (), None, extra={"loss": 0.5}
+        )
+        record.created = 1.8e9
+        logger.handle(record)
+        logger.debug("no")
+        written.append(handler.stream.getvalue())
+
+    assert "0.5" in written[0] and written[0].endswith("|\n")
+    assert "no\n" not in written[0]
+    assert written[0] == written[1]
+
+
+def test_tqdm_that_redirects_the_console_keeps_its_lines(logger, monkeypatch):
+    """
+    Inside logging_redirect_tqdm() a pipe still gets JSON.
+    """
+    redirect = pytest.importorskip("tqdm.contrib.logging")
+    handler = mllog.ConsoleHandler(piped="json")
+    logger.addHandler(handler)
+    # replaced after the handler was made, which finds it all the same
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    with redirect.logging_redirect_tqdm(loggers=[logger]):
+        assert logger.handlers != [handler]
+        logger.info("inside", extra={"loss": 0.4})
+
+    assert json.loads(stream.getvalue())["loss"] == 0.4
+
+
+def test_basic_config_leaves_the_formatter(monkeypatch):
+    """
+    basicConfig() gives its format to handlers that have none.
+    """
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    stream = io.StringIO()
+
+    logging.basicConfig(handlers=[mllog.ConsoleHandler(stream)])
+    root.warning("hello", extra={"loss": 0.5})
+
+    assert stream.getvalue().endswith(" WARNING root hello loss=0.5\n")
+
+
+@pytest.mark.parametrize("name", ["stderr", "stdout"])
+def test_stream_that_is_read_is_the_one_of_now(name, monkeypatch):
+    """
+    So the console handler is known by its stream, as the stdlib's is.
+    """
+    handler = mllog.ConsoleHandler(name)
+    monkeypatch.setattr(sys, name, io.StringIO())
+
+    assert handler.stream is getattr(sys, name)
+
+
+def test_stream_that_is_assigned_is_kept(logger, capsys):
+    """
+    ``handler.stream = …`` is what setStream() does, and sets its formatter.
+    """
+    handler = mllog.ConsoleHandler()
+    logger.addHandler(handler)
+    assert type(handler.formatter) is mllog.TextFormatter
+
+    handler.stream = Terminal()
+    logger.info("hello")
+
+    assert "hello" in handler.stream.getvalue()
+    assert type(handler.formatter) is mllog.RichFormatter
+    assert capsys.readouterr().err == ""
+
+
+def test_formatter_that_is_taken_away_is_the_default_again():
+    """
+    setFormatter(None) goes back to what fits the stream.
+    """
+    handler = mllog.ConsoleHandler(io.StringIO(), piped="json")
+    own = logging.Formatter()
+
+    handler.setFormatter(own)
+    assert handler.formatter is own
+    handler.formatter = None
+
+    assert type(handler.formatter) is mllog.JSONFormatter

@@ -5,6 +5,7 @@ mllog.RichHandler: rich's columns, with the fields, and never an exception.
 import io
 import logging
 import logging.config
+import sys
 
 import hostile
 import pytest
@@ -219,3 +220,54 @@ def test_bound_fields_are_shown(handler, logger):
         logger.info("hello")
 
     assert "request_id=r1" in shown(handler)
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_stream_that_was_replaced_is_used(name, logger, monkeypatch):
+    """
+    As rich's own handler it follows sys.stdout, also when the old one closed.
+    """
+    first, second = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, name, first)
+    handler = mllog.RichHandler(stream=name)
+    logger.addHandler(handler)
+    logger.info("one")
+    monkeypatch.setattr(sys, name, second)
+    first.close()
+
+    logger.info("two")
+
+    assert "two" in second.getvalue()
+    assert handler.stats().dropped == {}
+
+
+def test_locals_of_a_traceback_are_cut_with_a_count(logger):
+    """
+    rich needs quadratic time for a long repr; what is missing is counted.
+    """
+
+    class Tensor:
+        def __repr__(self):
+            return "7" * 3000
+
+    out = io.StringIO()
+    handler = mllog.RichHandler(
+        console=Console(file=out, width=900, color_system=None),
+        rich_tracebacks=True,
+        tracebacks_show_locals=True,
+        tracebacks_width=800,
+    )
+    logger.addHandler(handler)
+
+    def fail():
+        weights = {"deep": [Tensor()]}
+        raise ValueError(len(weights))
+
+    try:
+        fail()
+    except ValueError:
+        logger.exception("failed")
+
+    found = out.getvalue().translate(dict.fromkeys(map(ord, "│ \n")))
+    assert f"7…+{3000 - 500}" in found
+    assert "7" * 501 not in found
