@@ -61,7 +61,7 @@ def tried(handler, timeout=PATIENT, **more):
     return answer
 
 
-def failed(handler, *words, timeout=SHORT):
+def failed(handler, *words, timeout=PATIENT):
     """
     The answer of one that has to fail, with all *words* in what is said.
     """
@@ -440,7 +440,8 @@ def test_syslog_server_that_is_frozen_ends_with_the_time():
             {
                 "class": "mllog.SyslogHandler",
                 "address": f"tcp://127.0.0.1:{port}",
-            }
+            },
+            timeout=SHORT,
         )
 
     assert answer.fix
@@ -502,7 +503,7 @@ def test_s3_that_refuses_says_why(server, fault, words):
     """
     server.always(fault)
 
-    answer = failed(s3(server), *words, timeout=8 if words else SHORT)
+    answer = failed(s3(server), *words, timeout=PATIENT if words else SHORT)
 
     assert SECRET not in str(answer)
 

@@ -18,10 +18,13 @@ from mllog.delivery import lifecycle
 
 
 @pytest.fixture
-def make(logger):
+def make(logger, monkeypatch):
     """
     Make handlers of the test's logger; each is let go of at the end.
     """
+    # what other tests left is not ours to flush
+    monkeypatch.setattr(lifecycle, "_shipments", weakref.WeakSet())
+    monkeypatch.setattr(lifecycle, "_closing", set())
     made = []
 
     def handler(**options):
@@ -29,7 +32,6 @@ def make(logger):
         logger.addHandler(made[-1])
         return made[-1]
 
-    gc.collect()  # what other tests left is not ours to flush
     yield handler
     for each in made:
         each.sink.is_down = False

@@ -289,7 +289,9 @@ def test_accounting_has_the_counts_of_all_handlers(make, logger, tmp_path):
     file.name = "accounted file"
     logger.addHandler(file)
     syslog = mllog.SyslogHandler(
-        f"127.0.0.1:{free_ports(1)[0]}", overflow="drop_newest"
+        f"127.0.0.1:{free_ports(1)[0]}",
+        overflow="drop_newest",
+        close_timeout_seconds=0.1,
     )
     syslog.name = "accounted syslog"
     logger.addHandler(syslog)

@@ -32,7 +32,10 @@ from servers.faulty import free_port
 from servers.faulty_s3 import FaultyS3, Mixture
 from servers.moto import moto  # noqa: F401
 from servers.swift import swift  # noqa: F401
+from sharing import share_models
 from shipping import drained, unaccounted, wait_until
+
+share_models()
 
 NAME = "app.log.20261121T064512Z-{:04d}"
 KEY = re.compile(
@@ -877,7 +880,7 @@ def test_faulty_server_loses_no_file(
         )
         archive = make(
             endpoint_url=server.url,
-            send_timeout_seconds=0.5,
+            send_timeout_seconds=0.2,
             retry_max_seconds=0.02,
         )
         bodies = set()

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 
 import pytest
+from shipping import Later
 
 import mllog
 from mllog.reading import following
@@ -200,18 +201,27 @@ def test_numbered_rotations_between_two_looks_lose_no_line(path, follow):
     assert [b"2", b"3"] == list(followed.lines())
 
 
-def followed_while(processes, followed):
+@pytest.fixture
+def later(monkeypatch):
     """
-    All lines until *processes* have ended.
+    The follower's time.
+    """
+    later = Later()
+    monkeypatch.setattr(following, "time", later)
+    return later
+
+
+def followed_while(processes, followed, later):
+    """
+    All lines until *processes* have ended, and nobody waits for more.
     """
     found = []
     while any(each.poll() is None for each in processes):
         found += followed.lines()
         time.sleep(0.02)
-    deadline = time.monotonic() + 3 * following._LATE_SECONDS
-    while time.monotonic() < deadline:
+    while later.ahead < 3 * following._LATE_SECONDS:
         found += followed.lines()
-        time.sleep(0.2)
+        later.ahead += 0.2
     assert all(each.returncode == 0 for each in processes)
     return Counter(json.loads(line)["message"] for line in found)
 
@@ -230,14 +240,14 @@ def started(path, compress, count, max_bytes=20_000, writers=2):
 
 @pytest.mark.parametrize("compress", ["none", "gzip"])
 def test_processes_that_write_and_rotate_are_followed_line_by_line(
-    path, follow, compress
+    path, follow, later, compress
 ):
     """
     Each record of two processes comes once, through many rotations.
     """
     followed = follow()
     processes = started(path, compress, 4000)
-    found = followed_while(processes, followed)
+    found = followed_while(processes, followed, later)
 
     wanted = {f"{writer}-{n}" for writer in range(2) for n in range(4000)}
     assert wanted == set(found)
@@ -246,7 +256,7 @@ def test_processes_that_write_and_rotate_are_followed_line_by_line(
 
 
 def test_follower_that_only_looks_at_the_live_file_loses_lines(
-    path, follow, monkeypatch
+    path, follow, later, monkeypatch
 ):
     """
     The control: without the files between, the test above would fail.
@@ -257,7 +267,7 @@ def test_follower_that_only_looks_at_the_live_file_loses_lines(
     )
     followed = follow()
     processes = started(path, "none", 4000, max_bytes=2000)
-    found = followed_while(processes, followed)
+    found = followed_while(processes, followed, later)
 
     assert len(found) < 2 * 4000
 
