@@ -1,5 +1,23 @@
 """
-The values of options: what configuration files hand over becomes what is meant.
+Options: how a constructor declares them, and how their values are parsed.
+
+A constructor declares an option once, in its signature::
+
+    @options.checked
+    def __init__(
+        self,
+        path: options.Path,
+        *,
+        mode: Literal["a", "w"] = "a",
+        max_bytes: options.Size = "10MB",
+        **delivery: Unpack[DeliveryOptions],
+    ) -> None: ...
+
+The annotation names the parser: ``Literal`` and ``bool`` have their own, the
+aliases of this module (``Size``, ``Seconds``, ``Names`` …) are ``Annotated``
+with a :class:`Parse`.  :func:`declared` reads the declarations; the
+constructor, ``mllog check``, the tables of the documentation and the JSON
+schema all ask it.  The body gets parsed values, defaults included.
 
 Every parser takes the option's name and its value, and raises a ConfigError
 that names both.  ``fileConfig`` and the environment know only strings, so
@@ -13,19 +31,67 @@ import importlib
 import inspect
 import logging
 import math
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from .errors import ConfigError, nearest, shown
 
+if sys.version_info >= (3, 11):
+    from typing import Unpack
+else:
+
+    class Unpack:
+        """
+        What ``typing.Unpack`` is to type checkers, where typing has none.
+        """
+
+        def __class_getitem__(cls, group: Any) -> Any:
+            return Annotated[group, cls]
+
+
 __all__ = [
+    "REQUIRED",
+    "Count",
+    "Default",
+    "Fields",
+    "Flag",
+    "Level",
+    "Names",
+    "NotNegative",
+    "Option",
+    "Parse",
+    "Path",
+    "Positive",
+    "PositiveCount",
+    "Size",
+    "Text",
+    "Unpack",
+    "above",
+    "at_least",
     "boolean",
     "checked",
     "choice",
+    "conflicts_of",
     "constructors",
+    "declared",
+    "from_zero",
     "integer",
-    "known_to",
     "level",
     "load",
     "made",
@@ -34,6 +100,8 @@ __all__ = [
     "names_of",
     "number",
     "optional",
+    "path",
+    "problems",
     "rebuild",
     "refuse_unknown",
     "size",
@@ -279,31 +347,412 @@ def made(option: str, spec: Any) -> Any:
         ) from exc
 
 
+@dataclass(frozen=True, eq=False)  # hashable, whatever the schema holds
+class Parse:
+    """
+    The parser of an option, as metadata of ``Annotated``.
+
+    Args:
+        read: Called with the option's name and its value.
+
+        schema: JSON Schema of the values that *read* takes.
+    """
+
+    read: Callable[[str, Any], Any]
+    schema: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Default:
+    """
+    The default of an option in a ``TypedDict``, as metadata of ``Annotated``.
+    """
+
+    value: Any
+
+
+REQUIRED: Any = inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class Option:
+    """
+    One option of a class.
+
+    Args:
+        name: Its name.
+
+        annotation: Its type, without metadata.
+
+        parse: Its parser; None takes any value as it is.
+
+        default: What holds where it is not given, before parsing; REQUIRED.
+
+        may_be_none: Whether None, or empty text, is a value of its own.
+
+        is_positional: Whether it may be given by its place.
+    """
+
+    name: str
+    annotation: Any
+    parse: Parse | None
+    default: Any = REQUIRED
+    may_be_none: bool = False
+    is_positional: bool = False
+
+    def read(self, value: Any) -> Any:
+        """
+        The parsed *value*.
+
+        Raises:
+            ConfigError: It cannot work.
+        """
+        if self.parse is None:
+            return value
+        if self.may_be_none and (value is None or value == ""):
+            return None
+        return self.parse.read(self.name, value)
+
+
+def at_least(minimum: int) -> Parse:
+    """
+    A whole number that is *minimum* or more.
+    """
+    return Parse(
+        functools.partial(integer, minimum=minimum),
+        {"type": ["integer", "string"], "minimum": minimum},
+    )
+
+
+def above(limit: float) -> Parse:
+    """
+    A finite number that is more than *limit*.
+    """
+    return Parse(
+        functools.partial(number, above=limit),
+        {"type": ["number", "string"], "exclusiveMinimum": limit},
+    )
+
+
+def from_zero(option: str, value: Any) -> float:
+    """
+    A finite number that is 0 or more.
+    """
+    return 0.0 if _is_zero(value) else number(option, value)
+
+
+def _is_zero(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool) and float(value) == 0
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def path(option: str, value: Any) -> str:
+    """
+    A path of a file or folder.
+    """
+    if isinstance(value, (str, os.PathLike)) and value != "":
+        found = os.fspath(value)
+        if isinstance(found, str) and "\0" not in found:
+            return found
+    raise ConfigError(shown(option, value), expected="a path")
+
+
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+
+#: Whether something holds, also as ``"true"``, ``"off"`` and the like.
+Flag: TypeAlias = Annotated[
+    bool | str, Parse(boolean, {"type": ["boolean", "string"]})
+]
+#: Bytes, from 0 on: ``1024``, ``"10MB"``, ``"64KiB"``.
+Size: TypeAlias = Annotated[
+    int | str, Parse(size, {"type": ["integer", "string"], "minimum": 0})
+]
+#: A whole number from 0 on, and one from 1 on.
+Count: TypeAlias = Annotated[int | str, at_least(0)]
+PositiveCount: TypeAlias = Annotated[int | str, at_least(1)]
+#: Seconds or another number, more than 0; and from 0 on.
+Positive: TypeAlias = Annotated[float | str, above(0)]
+NotNegative: TypeAlias = Annotated[
+    float | str, Parse(from_zero, {"type": ["number", "string"], "minimum": 0})
+]
+#: Text that is not empty.
+Text: TypeAlias = Annotated[
+    str, Parse(text, {"type": "string", "minLength": 1})
+]
+#: A list of names, or ``"a, b"``.
+Names: TypeAlias = Annotated[
+    Sequence[str] | str, Parse(names, {"anyOf": [{"type": "string"}, _TEXTS]})
+]
+#: A mapping with text keys.
+Fields: TypeAlias = Annotated[
+    Mapping[str, Any], Parse(mapping, {"type": "object"})
+]
+#: A level of logging, by name or number.
+Level: TypeAlias = Annotated[
+    int | str, Parse(level, {"type": ["integer", "string"]})
+]
+#: The path of a file or folder.
+Path: TypeAlias = Annotated[
+    str | os.PathLike[str], Parse(path, {"type": "string", "minLength": 1})
+]
+
+
 def checked(init: Callable[P, None]) -> Callable[P, None]:
     """
-    Wrap an ``__init__`` so that its errors name the class and the option.
+    Wrap an ``__init__`` so that it gets parsed options, defaults included.
 
-    An argument that the signature does not know becomes a ConfigError with the
-    nearest valid name, and every ConfigError is given the class as its owner.
-    What was given is remembered for :func:`rebuild`.
+    An unknown option becomes a ConfigError with the nearest valid name, and
+    every ConfigError is given the class as its owner.  An option that several
+    constructors of a class pass on is parsed by the first.  What was given is
+    remembered for :func:`rebuild`.  The classmethod ``conflicts`` of the
+    class, where there is one, is given all options and yields what is wrong
+    with them together.
     """
     signature = inspect.signature(init)
 
     @functools.wraps(init)
     def checked_init(*args: P.args, **kwargs: P.kwargs) -> None:
         self: Any = args[0]
-        owner = type(self).__name__
-        if not hasattr(self, "_given"):
+        cls = type(self)
+        is_first = not hasattr(self, "_given")
+        if is_first:
             self._given = (args[1:], kwargs)
+            self._parsed = set()
         try:
-            refuse_unknown(kwargs, known_to(_owner(type(self), checked_init)))
-            _refuse_missing(signature, args, kwargs)
-            init(*args, **kwargs)
+            own = declared(_owner(cls, checked_init))
+            refuse_unknown(kwargs, tuple(own))
+            given = _bound(signature, args, kwargs)
+            _parse(self._parsed, given, _of_constructor(checked_init), cls)
+            if is_first:
+                for conflict in conflicts_of(cls, given):
+                    raise conflict
+            init(self, **given)
         except ConfigError as exc:
-            exc.owner = exc.owner or owner
+            exc.owner = exc.owner or cls.__name__
             raise
 
     return checked_init
+
+
+def _parse(
+    parsed: set[str],
+    given: dict[str, Any],
+    own: Mapping[str, Option],
+    cls: type,
+) -> None:
+    """
+    Parse the options of *own* in *given*, and add those that are not there.
+    """
+    known = declared(cls)
+    for name, option in own.items():
+        if name not in parsed:
+            default = known[name].default if name in known else option.default
+            given[name] = option.read(given.get(name, default))
+            parsed.add(name)
+    for name in given.keys() - own.keys():
+        if name in known and name not in parsed:
+            given[name] = known[name].read(given[name])
+            parsed.add(name)
+
+
+def _bound(
+    signature: inspect.Signature,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> dict[str, Any]:
+    """
+    The arguments by name, without self.
+    """
+    try:
+        bound = signature.bind_partial(*args, **kwargs).arguments
+    except TypeError as exc:
+        raise ConfigError(str(exc).replace("'", "")) from None
+    for name, each in signature.parameters.items():
+        is_plain = each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        if is_plain and each.default is REQUIRED and name not in bound:
+            raise _missing(name)
+    bound.pop(next(iter(bound)))
+    for each in signature.parameters.values():
+        if each.kind is each.VAR_KEYWORD:
+            bound.update(bound.pop(each.name, {}))
+    return dict(bound)
+
+
+def _missing(name: str) -> ConfigError:
+    return ConfigError(f"needs the option {name}", fix=f"add {name}")
+
+
+def problems(
+    cls: type, given: Mapping[str, Any], *, is_complete: bool = True
+) -> Iterator[tuple[str, ConfigError]]:
+    """
+    What the constructor of *cls* would refuse of *given*, without calling it.
+
+    Args:
+        cls: A class of which the constructor is :func:`checked`.
+
+        given: Options by name.
+
+        is_complete: Whether what is not given is left to its default; else
+            neither missing options nor conflicts are looked for.
+
+    Yields:
+        The option, ``""`` for what several do together, and the error.
+    """
+    known = declared(cls)
+    parsed: dict[str, Any] = {}
+    wrong: list[tuple[str, ConfigError]] = []
+    for name, value in given.items():
+        error = _refused(known, name, value, parsed)
+        if error is not None:
+            wrong.append((name, error))
+    for name, option in known.items():
+        if is_complete and name not in given:
+            if option.default is REQUIRED:
+                wrong.append(("", _missing(name)))
+            else:
+                parsed[name] = option.read(option.default)
+    if is_complete and not wrong:
+        wrong += [("", error) for error in conflicts_of(cls, parsed)]
+    for name, error in wrong:
+        error.owner = error.owner or cls.__name__
+        yield name, error
+
+
+def _refused(
+    known: Mapping[str, Option],
+    name: str,
+    value: Any,
+    parsed: dict[str, Any],
+) -> ConfigError | None:
+    """
+    Put the parsed value of one option into *parsed*, or give the error.
+    """
+    try:
+        refuse_unknown({name: value}, tuple(known))
+        parsed[name] = known[name].read(value)
+    except ConfigError as exc:
+        return exc
+    return None
+
+
+def conflicts_of(cls: type, given: Mapping[str, Any]) -> Iterator[ConfigError]:
+    """
+    What is wrong with the parsed options *given* together, base classes first.
+    """
+    for base in reversed(cls.__mro__):
+        conflicts = vars(base).get("conflicts")
+        if conflicts is not None:
+            yield from conflicts.__get__(None, cls)(given)
+
+
+@functools.cache
+def declared(cls: type) -> Mapping[str, Option]:
+    """
+    The options of *cls* by name, in the order of their declaration.
+
+    They are those of its constructor, and of its bases' as far as each passes
+    options on by ``**``.  A class that only has other defaults for options of
+    its bases says so in ``DEFAULTS``, a mapping.
+    """
+    found: dict[str, Option] = {}
+    for init in constructors(cls):
+        for name, option in _of_constructor(init).items():
+            found.setdefault(name, option)
+    for base in reversed(cls.__mro__):
+        for name, value in vars(base).get("DEFAULTS", {}).items():
+            found[name] = replace(found[name], default=value)
+    return MappingProxyType(found)
+
+
+@functools.cache
+def _of_constructor(init: Callable[..., None]) -> Mapping[str, Option]:
+    """
+    What one constructor declares, in its signature and in its ``Unpack``.
+    """
+    try:
+        hints = get_type_hints(inspect.unwrap(init), include_extras=True)
+    except NameError:  # a foreign base has names for type checkers only
+        hints = {}
+    found: dict[str, Option] = {}
+    for each in list(inspect.signature(init).parameters.values())[1:]:
+        if each.kind is each.VAR_KEYWORD:
+            for group in _groups(hints.get(each.name)):
+                members = get_type_hints(group, include_extras=True)
+                for name, annotation in members.items():
+                    found[name] = _option(name, annotation, REQUIRED)
+        elif each.kind is not each.VAR_POSITIONAL:
+            found[each.name] = replace(
+                _option(each.name, hints.get(each.name, Any), each.default),
+                is_positional=each.kind is not each.KEYWORD_ONLY,
+            )
+    return MappingProxyType(found)
+
+
+def _groups(annotation: Any) -> tuple[type, ...]:
+    """
+    The classes of options in ``Unpack[…]``; none for any other annotation.
+    """
+    if get_origin(annotation) is Unpack:
+        return get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        group, *more = get_args(annotation)
+        return (group,) if Unpack in more else ()
+    return ()
+
+
+def _option(name: str, annotation: Any, default: Any) -> Option:
+    metadata: tuple[Any, ...] = ()
+    if get_origin(annotation) is Annotated:
+        annotation, *more = get_args(annotation)
+        metadata = tuple(more)
+    parse: Parse | None = None
+    members = _members(annotation)
+    for each in (*metadata, *_metadata_in(members)):
+        if isinstance(each, Default):
+            default = each.value
+        elif isinstance(each, Parse) and parse is None:
+            parse = each
+    plain = tuple(each for each in members if each is not type(None))
+    return Option(
+        name,
+        annotation,
+        parse or _usual(plain),
+        default,
+        may_be_none=len(plain) < len(members) or default is None,
+    )
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    """
+    The alternatives of a union; the annotation itself where it is none.
+    """
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(
+            inner for each in get_args(annotation) for inner in _members(each)
+        )
+    return (annotation,)
+
+
+def _metadata_in(members: Iterable[Any]) -> Iterator[Any]:
+    for each in members:
+        if get_origin(each) is Annotated:
+            yield from get_args(each)[1:]
+
+
+def _usual(members: tuple[Any, ...]) -> Parse | None:
+    """
+    The parser of an annotation that names none.
+    """
+    if members and all(get_origin(each) is Literal for each in members):
+        allowed = tuple(word for each in members for word in get_args(each))
+        return Parse(
+            lambda option, value: choice(option, value, allowed),
+            {"enum": list(allowed)},
+        )
+    return _USUAL.get(members)
 
 
 def _owner(cls: type, init: Callable[..., None]) -> type:
@@ -332,15 +781,6 @@ def constructors(cls: type) -> Iterator[Callable[..., None]]:
             return
 
 
-@functools.cache
-def known_to(cls: type) -> tuple[str, ...]:
-    """
-    The options that *cls* takes by name.
-    """
-    names = [name for init in constructors(cls) for name in names_of(init)]
-    return tuple(dict.fromkeys(names))
-
-
 def names_of(function: Callable[..., Any]) -> list[str]:
     """
     The options that *function* takes by name.
@@ -362,21 +802,10 @@ def refuse_unknown(given: Mapping[str, Any], known: Sequence[str]) -> None:
         if option not in known:
             near = nearest(option, known)
             raise ConfigError(
-                f"unknown option {shown(option, given[option])}",
+                f"unknown option {option}",  # its value may be a secret
                 expected="one of " + ", ".join(known),
                 fix=f"write {near}" if near else "",
             )
-
-
-def _refuse_missing(
-    signature: inspect.Signature,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-) -> None:
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError as exc:
-        raise ConfigError(str(exc).replace("'", "")) from None
 
 
 def rebuild(made: T, options: Mapping[str, Any]) -> T:
@@ -396,3 +825,8 @@ def rebuild(made: T, options: Mapping[str, Any]) -> T:
             fix="give the options where that formatter is made",
         )
     return type(made)(*args, **{**kwargs, **options})
+
+
+_USUAL: Mapping[tuple[Any, ...], Parse] = {
+    (bool,): Parse(boolean, {"type": "boolean"}),
+}

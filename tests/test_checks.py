@@ -338,7 +338,7 @@ def test_check_of_ini_kwargs_of_ours_checks_nested_filters(tmp_path):
 
     assert "there is no class mllog.ContextFiler" in found
     assert "write mllog.ContextFilter" in found
-    assert "JSONFormatter has no option nam; fix: write nan" in found
+    assert "JSONFormatter: unknown option nam; fix: write nan" in found
 
 
 # --- dictConfig ---
@@ -1381,7 +1381,7 @@ def test_check_of_credentials_in_s3_options_sends_to_the_chain(
                 },
             },
             "on_rotate.key_fields",
-            "no option key_fields",
+            "unknown option key_fields",
         ),
         (
             {

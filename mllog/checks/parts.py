@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 
+from .. import options
 from ..errors import ConfigError, nearest, shown
 from . import classes, values
 from .findings import Report
@@ -48,8 +49,32 @@ def check(part: Part, report: Report) -> None:
             f"name a class that extends {_BASES[part.kind].__name__}",
         )
         return
-    check_options(part, report)
+    if part.is_ours:
+        _check_declared(part, part.cls, report)
+    else:
+        check_options(part, report)
     _check_values(part, report)
+
+
+def _check_declared(part: Part, cls: type, report: Report) -> None:
+    """
+    Report what the constructor of a class of mllog would refuse.
+    """
+    given = {
+        name: value for name, value in part.options.items() if is_known(value)
+    }
+    is_all = part.is_complete and len(given) == len(part.options)
+    if part.kind == "formatters" and "format" in given:
+        given.setdefault("fmt", given.pop("format"))  # as dictConfig does
+    for name, error in options.problems(cls, given, is_complete=is_all):
+        written = (
+            "format" if name == "fmt" and "fmt" not in part.options else name
+        )
+        place = part.place(written) if written in part.options else part.path
+        if name and name not in options.declared(cls):
+            near = error.fix.removeprefix("write ")
+            error.fix = _advice(part, name, near)
+        report.refused(place, error, part.label)
 
 
 def _check_name(part: Part, report: Report) -> None:

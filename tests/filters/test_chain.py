@@ -191,7 +191,10 @@ def test_filters_from_names_and_functions_are_made():
     [
         ([3], "filters has 3"),
         (["no.such.Filter"], "no.such.Filter"),
-        ([{"class": "mllog.ContextFilter", "wrong": 1}], "option wrong=1"),
+        (
+            [{"class": "mllog.ContextFilter", "wrong": 1}],
+            "unknown option wrong",
+        ),
         ([{"class": make_loud, "least": 1}], "which is no class"),
         ([{}], "filters={}"),
         ([{"()": "os.sep"}], "cannot make"),
