@@ -9,17 +9,32 @@ with ``contextvars.copy_context().run``.
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
-from types import TracebackType
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, Final
 
+from . import forking
 from .decoration import Around, Block, Opened
 from .fields import renamed
 from .spans import span_fields
 
-__all__ = ["bind", "bound", "copied", "timed", "unwrapped", "with_bound"]
+__all__ = [
+    "bind",
+    "bound",
+    "copied",
+    "is_being_logged",
+    "timed",
+    "unwrapped",
+    "with_bound",
+]
+
+# What hands a record to the handlers of its logger
+_CALL_HANDLERS: Final = logging.Logger.callHandlers.__code__
+_OF_A_LOGGER: Final = (_CALL_HANDLERS, logging.Logger.handle.__code__)
 
 _EMPTY: Mapping[str, Any] = {}
 _OF_A_SPAN = ("trace_id", "span_id", "trace_flags")
@@ -88,6 +103,36 @@ def bound() -> Mapping[str, Any]:
     return _EMPTY if here is None else here.current()
 
 
+def is_being_logged(
+    record: logging.LogRecord, caller: FrameType | None = None
+) -> bool:
+    """
+    Whether the log call of *record* is on this stack.
+
+    Who kept it, a ``MemoryHandler``, a queue or a socket, hands it on in the
+    context of somebody else.
+
+    Args:
+        record: What was logged.
+
+        caller: What called the handler, if that is known.
+    """
+    thread, process = record.thread, record.process
+    # None where logging was told to leave them out
+    if thread is not None and thread != threading.get_ident():
+        return False
+    if process is not None and process != forking.process:
+        return False
+    if caller is not None and caller.f_code is _CALL_HANDLERS:
+        return True  # the usual case, which needs no search
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code in _OF_A_LOGGER:
+            return frame.f_locals.get("record") is record
+        frame = frame.f_back
+    return False
+
+
 def with_bound(
     record: logging.LogRecord, *, spans: bool = True
 ) -> logging.LogRecord:
@@ -142,6 +187,11 @@ class bind(Around):  # noqa: N801 - read as a verb: with mllog.bind(...)
     ``@mllog.bind(model_name="resnet50")``.  Blocks nest; the innermost wins,
     and a field given in ``extra=`` wins over all.  Handlers of mllog see bound
     fields by themselves, others through :class:`mllog.ContextFilter`.
+
+    Limit:
+        Fields are taken in the log call.  Behind a queue, a ``MemoryHandler``
+        or a socket, and by a handler that is called without a logger, a
+        record gets none, unless a ContextFilter stands before.
 
     Args:
         fields: Names and values.  A name that LogRecord uses itself gets an

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from . import options
 from .accounting import DeliveryStats, Ledger, Stats
-from .context import stack, with_bound
+from .context import is_being_logged, stack, with_bound
 from .errors import ConfigError, EventError
 from .filters import filters_from, passed
 from .forking import fork_safe_lock
@@ -166,9 +166,11 @@ class Handling(logging.Handler):
         What context and filters make of *record*; None to pass it over.
 
         What is bound comes first, so that filters see it: a redacting one
-        must.
+        must.  A record that somebody kept gets nothing: what is bound now is
+        another request's.
         """
-        record = with_bound(record)
+        if is_being_logged(record, sys._getframe(2)):
+            record = with_bound(record)
         if not self.filters:
             return record
         try:

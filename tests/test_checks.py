@@ -855,6 +855,38 @@ def test_check_of_queue_handler_asks_for_context_filter(with_filter):
     assert with_filter != any("ContextFilter" in each.fix for each in found)
 
 
+@pytest.mark.parametrize("with_filter", [False, True])
+@pytest.mark.parametrize(
+    "handler",
+    [
+        {"class": "logging.handlers.QueueHandler", "queue": "ext://app.queue"},
+        {"class": "logging.handlers.MemoryHandler", "capacity": 9},
+        {
+            "class": "logging.handlers.MemoryHandler",
+            "capacity": 9,
+            "target": "c",
+        },
+        {"class": "logging.handlers.SocketHandler", "host": "h", "port": 9},
+        {"class": "logging.handlers.DatagramHandler", "host": "h", "port": 9},
+    ],
+    ids=["queue", "memory", "memory-before-ours", "socket", "datagram"],
+)
+def test_check_says_where_the_context_is_not_taken(handler, with_filter):
+    """
+    What keeps records, or sends them as they are, needs a ContextFilter.
+    """
+    handler = handler | {"filters": ["f"] if with_filter else []}
+    filters = {"f": {"()": "mllog.ContextFilter"}} if with_filter else {}
+    given = make(handler, filters=filters)
+    if "target" in handler:
+        given["handlers"]["c"] = {"class": "mllog.ConsoleHandler"}
+
+    found = config.check(given)
+
+    says = any("context of mllog.bind" in each.problem for each in found)
+    assert says is not with_filter
+
+
 @pytest.mark.skipif(
     sys.version_info < (3, 12), reason="dictConfig takes handlers from 3.12 on"
 )

@@ -6,7 +6,12 @@ import asyncio
 import contextvars
 import gc
 import inspect
+import io
+import json
 import logging
+import logging.handlers
+import pickle
+import queue
 import threading
 import time
 
@@ -502,3 +507,208 @@ def test_timed_adapter_adds_its_fields(logger, kept):
     assert record.getMessage() == "[x] done"
     assert (record.a, record.b) == (1, 2)
     assert record.funcName == "test_timed_adapter_adds_its_fields"
+
+
+# --- records that somebody kept ---
+
+
+class Keeping(logging.Handler):
+    """
+    Keeps records, and hands them on when it is told to.
+    """
+
+    def __init__(self, target):
+        super().__init__()
+        self.target = target
+        self.records = []
+
+    def emit(self, record):
+        self.records.append(record)
+
+    def hand_on(self):
+        for record in self.records:
+            self.target.handle(record)
+
+
+class OnError(Keeping):
+    """
+    Hands them on in the log call of another record.
+    """
+
+    def emit(self, record):
+        super().emit(record)
+        if record.levelno >= logging.ERROR:
+            self.hand_on()
+
+
+class Tee(logging.Handler):
+    """
+    Hands each record on at once.
+    """
+
+    def __init__(self, target):
+        super().__init__()
+        self.target = target
+
+    def emit(self, record):
+        self.target.handle(record)
+
+    def hand_on(self):
+        pass
+
+
+class Memory(logging.handlers.MemoryHandler):
+    def __init__(self, target):
+        super().__init__(100, target=target)
+
+    hand_on = logging.handlers.MemoryHandler.flush
+
+
+class Queue(logging.handlers.QueueHandler):
+    """
+    With a consumer in the thread of the next request.
+    """
+
+    def __init__(self, target):
+        super().__init__(queue.SimpleQueue())
+        self.target = target
+
+    def hand_on(self):
+        while not self.queue.empty():
+            self.target.handle(self.queue.get())
+
+
+class Listener(Queue):
+    """
+    With a consumer in another thread, which has a context of its own.
+    """
+
+    def hand_on(self):
+        listener = logging.handlers.QueueListener(self.queue, self.target)
+        run = contextvars.copy_context().run
+        thread = threading.Thread(target=run, args=(self._listen, listener))
+        thread.start()
+        thread.join()
+
+    def _listen(self, listener):
+        while not self.queue.empty():
+            listener.handle(self.queue.get())
+
+
+class Pickled(Keeping):
+    """
+    What SocketHandler sends, and the server of the logging cookbook logs.
+    """
+
+    def hand_on(self):
+        sender = logging.handlers.SocketHandler("localhost", 9)
+        server = logging.Logger("server")
+        server.addHandler(self.target)
+        for record in self.records:
+            copy = logging.makeLogRecord(
+                pickle.loads(sender.makePickle(record)[4:])
+            )
+            copy.process += 1  # another one's
+            server.handle(copy)
+
+
+KEEPERS = [Keeping, OnError, Memory, Queue, Listener, Pickled]
+
+
+def _target(kind):
+    """
+    A handler that takes the context, and the records that it wrote.
+    """
+    stream = io.StringIO()
+    if kind == "ours":
+        handler = mllog.ConsoleHandler(stream)
+    else:
+        handler = logging.StreamHandler(stream)
+        handler.addFilter(mllog.ContextFilter())
+    handler.setFormatter(mllog.JSONFormatter())
+
+    def written():
+        found = map(json.loads, stream.getvalue().splitlines())
+        return {each["message"]: each.get("request_id") for each in found}
+
+    return handler, written
+
+
+@pytest.mark.parametrize("kind", ["ours", "stdlib"])
+@pytest.mark.parametrize("keeper", KEEPERS, ids=lambda keeper: keeper.__name__)
+def test_record_that_was_kept_gets_no_context_of_others(keeper, kind, logger):
+    """
+    Behind a queue, a buffer or a socket a record has no id, never a wrong one.
+    """
+    target, written = _target(kind)
+    keeping = keeper(target)
+    logger.addHandler(keeping)
+    with mllog.bind(request_id="a"):
+        logger.info("of a")
+    with mllog.bind(request_id="b"):
+        logger.error("of b")
+        keeping.hand_on()
+
+    found = written()
+
+    assert found.keys() == {"of a", "of b"}
+    assert found["of a"] is None
+    assert found["of b"] in (None, "b")
+
+
+@pytest.mark.parametrize("kind", ["ours", "stdlib"])
+@pytest.mark.parametrize(
+    "keeper", [*KEEPERS, Tee], ids=lambda keeper: keeper.__name__
+)
+def test_context_filter_before_a_keeper_takes_the_context(
+    keeper, kind, logger
+):
+    """
+    With a ContextFilter on what keeps it, each record has its own id.
+    """
+    target, written = _target(kind)
+    keeping = keeper(target)
+    keeping.addFilter(mllog.ContextFilter())
+    logger.addHandler(keeping)
+    with mllog.bind(request_id="a"):
+        logger.info("of a")
+    with mllog.bind(request_id="b"):
+        logger.error("of b")
+        keeping.hand_on()
+
+    assert written() == {"of a": "a", "of b": "b"}
+
+
+@pytest.mark.parametrize("kind", ["ours", "stdlib"])
+def test_record_that_is_handed_on_at_once_has_its_context(kind, logger):
+    """
+    A handler within a handler is in the log call.
+    """
+    target, written = _target(kind)
+    logger.addHandler(Tee(target))
+
+    with mllog.bind(request_id="a"):
+        logger.info("of a")
+
+    assert written() == {"of a": "a"}
+
+
+@pytest.mark.parametrize("kind", ["ours", "stdlib"])
+def test_record_of_a_logger_that_was_patched_has_its_context(
+    kind, logger, monkeypatch
+):
+    """
+    Tools that watch errors put their own code around callHandlers.
+    """
+    target, written = _target(kind)
+    logger.addHandler(target)
+
+    def around(self, record):
+        for handler in self.handlers:
+            handler.handle(record)
+
+    monkeypatch.setattr(logging.Logger, "callHandlers", around)
+    with mllog.bind(request_id="a"):
+        logger.info("of a")
+
+    assert written() == {"of a": "a"}

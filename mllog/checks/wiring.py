@@ -13,6 +13,10 @@ from .model import Logger, Part, Reference, Setup
 __all__ = ["check"]
 
 _PAYLOADS = "S3PayloadHandler"
+# What lets a record go when its log call, and its context, are over
+_KEEPERS = ("QueueHandler", "MemoryHandler", "SocketHandler")
+_NO_CONTEXT = "records do not get the context of mllog.bind"
+_ADD_CONTEXT = "add mllog.ContextFilter to the filters of this handler"
 
 
 def check(setup: Setup, report: Report) -> None:
@@ -100,19 +104,21 @@ def _check_delay(handler: Part, setup: Setup, report: Report) -> None:
             " queue is bounded and counted",
         )
     elif ours and (is_queue or handler.is_a("MemoryHandler")):
+        has_context = _has_context(handler, setup)
         report.warning(
             handler.path,
             f"{handler.label} in front of {', '.join(ours)}: values are read"
-            " later, when tensors may have changed and the context is gone",
-            "attach it directly; else add mllog.ContextFilter here and log"
-            " plain numbers",
+            " later, when tensors may have changed"
+            + ("" if has_context else f", and {_NO_CONTEXT}"),
+            "attach it directly; else log plain numbers"
+            + ("" if has_context else f", and {_ADD_CONTEXT}"),
         )
-    elif is_queue and not _has_context(handler, setup):
+    elif handler.is_a(*_KEEPERS) and not _has_context(handler, setup):
         report.warning(
             handler.path,
-            f"{handler.label}: on the other side of the queue values may"
-            " have changed, and the context of mllog.bind is gone",
-            "add mllog.ContextFilter to the filters of this handler",
+            f"{handler.label} hands records on later, or to another process:"
+            f" values may have changed by then, and {_NO_CONTEXT}",
+            _ADD_CONTEXT,
         )
 
 

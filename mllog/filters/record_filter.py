@@ -8,7 +8,7 @@ import logging
 import sys
 
 from .. import options
-from ..context import with_bound
+from ..context import is_being_logged, with_bound
 
 __all__ = ["STDLIB_TAKES_RECORDS", "ContextFilter", "RecordFilter"]
 
@@ -58,8 +58,12 @@ class ContextFilter(RecordFilter):
 
     So are ``trace_id``, ``span_id`` and ``trace_flags`` of OpenTelemetry's
     active span.  Handlers of mllog do it by themselves.  Attach this one to a
-    handler that is not ours, or to a ``QueueHandler``: on the other side of a
-    queue the context of the caller is gone.
+    handler that is not ours, or to a ``QueueHandler``, ``MemoryHandler`` or
+    ``SocketHandler``: on the other side the context of the caller is gone.
+
+    Guarantee:
+        A record gets what is bound in its own log call, or nothing: one that
+        was kept, and is handed on in another request, is left as it is.
 
     Args:
         name: As in ``logging.Filter``: only records of that logger and its
@@ -80,4 +84,6 @@ class ContextFilter(RecordFilter):
         """
         *record* with the bound fields that it does not have itself.
         """
+        if not is_being_logged(record):
+            return record
         return with_bound(record, spans=self._spans)
