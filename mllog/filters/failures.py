@@ -4,17 +4,21 @@ Exceptions whose text has no secrets, in place of those that were raised.
 
 from __future__ import annotations
 
+import linecache
 import logging
 import traceback
 from typing import Any, Final
 
 from ..fields import error_of
 from ..values import name_of
+from .record_filter import LINES_AROUND
 from .texts import Texts
 
 __all__ = ["Failures", "Redacted"]
 
 _MOST: Final = 10
+_MOST_DRAWN: Final = 100
+_MOST_PLACES: Final = 2000
 
 
 class Redacted(Exception):  # noqa: N818 - it has the name of what was raised
@@ -39,6 +43,8 @@ class Failures:
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
+        # places in source that have no secret around them
+        self._clean: set[tuple[str, int]] = set()
 
     def changes(self, record: logging.LogRecord) -> dict[str, Any]:
         """
@@ -55,11 +61,56 @@ class Failures:
         if error is not None:
             whole = _trace(error, chain=True)
             clean = self._texts.without_secrets(whole)
-            if clean is not whole or not whole:
+            is_clean = bool(whole) and clean is whole
+            if not (is_clean and self._may_be_drawn(error)):
                 stand_in = self._stand_in(error, set())
                 found["exc_info"] = (type(stand_in), stand_in, None)
                 found["exc_text"] = clean
         return found
+
+    def _may_be_drawn(self, error: BaseException) -> bool:
+        """
+        Whether what rich draws beyond the traceback is clean as well.
+
+        It shows lines around those that were running, and every exception of
+        a group.
+        """
+        seen: set[int] = set()
+        left = [error]
+        try:
+            while left:
+                each = left.pop()
+                if id(each) in seen:
+                    continue
+                if len(seen) >= _MOST_DRAWN:
+                    return False
+                seen.add(id(each))
+                if not self._is_clean(each):
+                    return False
+                for other in (each.__cause__, each.__context__):
+                    left += [other] if other is not None else []
+                left += getattr(each, "exceptions", ())
+        except Exception:  # an exception whose attributes raise
+            return False
+        return True
+
+    def _is_clean(self, error: BaseException) -> bool:
+        notes = getattr(error, "__notes__", None) or ()
+        for text in (_said(error), *map(_plain, notes)):
+            if self._texts.without_secrets(text) != text:
+                return False
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            place = (frame.f_code.co_filename, line)
+            if place in self._clean:
+                continue
+            source = linecache.getlines(place[0], frame.f_globals)
+            around = source[max(0, line - 1 - LINES_AROUND) :]
+            text = "".join(around[: 2 * LINES_AROUND + 1])
+            if self._texts.without_secrets(text) != text:
+                return False
+            if len(self._clean) < _MOST_PLACES:
+                self._clean.add(place)
+        return True
 
     def _stand_in(self, error: BaseException, seen: set[int]) -> Redacted:
         seen.add(id(error))

@@ -283,22 +283,23 @@ BUILTIN: Final = (
     Pattern(  # the option of curl and others for a name and a password
         "login",
         re.compile(
-            r"\bcurl\b[^\r\n]{0,300}?\s(?:-u|--(?:proxy-)?user)[ =]?"
-            r"[\"']?[^\s:\"']{1,128}:(?P<secret>[^\s\"']{1,256})"
+            r"\bcurl\b[^\r\n]{0,300}?[\s\"'](?:-u|--(?:proxy-)?user)"
+            r"(?:[\"'],)?[ =]?[\"']?[^\s:\"']{1,128}:(?P<secret>[^\s\"']{1,256})"
         ),
-        ("curl ",),
-        needs=" -",
+        ("curl",),
+        needs="-",
     ),
     Pattern(
         "login",
         re.compile(
-            r"(?:\bsshpass\s+-p|\bmysql\w{0,8}\b[^\r\n|;]{0,200}?\s-p"
-            r"|\bredis-cli\b[^\r\n|;]{0,200}?\s-a"
-            r"|\bdocker\s+login\b[^\r\n|;]{0,200}?\s-p)"
-            r"\s?[\"']?(?P<secret>[^\s\"'|;]{3,256})"
+            r"(?:\bsshpass\b[\"',]{0,2}\s[\"']?-p"
+            r"|\bmysql\w{0,8}\b[^\r\n|;]{0,200}?\s[\"']?-p"
+            r"|\bredis-cli\b[^\r\n|;]{0,200}?\s[\"']?-a"
+            r"|\bdocker\b[\"',]{0,2}\s[\"']?login\b[^\r\n|;]{0,200}?\s[\"']?-p)"
+            r"(?:[\"'],)?\s?[\"']?(?P<secret>[^\s\"'|;]{3,256})"
         ),
-        ("sshpass ", "mysql", "redis-cli ", "docker login "),
-        needs=" -",
+        ("sshpass", "mysql", "redis-cli", "docker"),
+        needs="-",
     ),
     Pattern(  # .netrc
         "login",

@@ -10,7 +10,15 @@ import sys
 from .. import options
 from ..context import is_being_logged, with_bound
 
-__all__ = ["STDLIB_TAKES_RECORDS", "ContextFilter", "RecordFilter"]
+__all__ = [
+    "LINES_AROUND",
+    "STDLIB_TAKES_RECORDS",
+    "ContextFilter",
+    "RecordFilter",
+]
+
+#: Lines of source before and behind one that ran which are looked at with it.
+LINES_AROUND = 3
 
 #: Whether the handlers of the stdlib use the record that a filter returns.
 STDLIB_TAKES_RECORDS = sys.version_info >= (3, 12)
@@ -30,6 +38,15 @@ class RecordFilter(logging.Filter):
         The record to go on with, or None to stop here.
         """
         return record
+
+    def shown(self, name: str, text: str) -> str:
+        """
+        What may be shown of *text*, which says the value of *name*.
+
+        Handlers ask for what is not on the record, as local variables.
+        """
+        del name
+        return text
 
     def filter(  # type: ignore[override]
         self, record: logging.LogRecord

@@ -55,7 +55,8 @@ class RedactingFilter(RecordFilter):
         redacted, nor are known fields (``input_tokens``) by their name.  On a
         handler of others before Python 3.12 the values are replaced on the
         record itself, which every later handler sees; this is said once, on
-        standard error.
+        standard error.  Local variables are not on a record: RichHandler asks
+        this filter for what it may show of them, handlers of others do not.
 
     Args:
         keys: Further parts of names whose values are secret.
@@ -146,6 +147,14 @@ class RedactingFilter(RecordFilter):
                 record.__dict__ = new.__dict__
                 self._say_so()
         return True
+
+    def shown(self, name: str, text: str) -> str:
+        """
+        *text*, which says the value of *name*, without its secrets.
+        """
+        if name in self._allowed:
+            return text
+        return self._texts.value(self._keys.of(name), text)
 
     def _say_so(self) -> None:
         if self._has_said:

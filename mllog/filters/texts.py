@@ -166,6 +166,15 @@ class Texts:
             self.clean.add(text)
         return text
 
+    def value(self, verdict: Verdict, text: str) -> str:
+        """
+        *text*, the repr of a value whose name has that *verdict*.
+        """
+        if verdict is Verdict.PLAIN:
+            return self.without_secrets(text)
+        may_stay = self._may_stay(text.strip("'\""), verdict)
+        return text if may_stay else self._replacement
+
     def _redacted(self, text: str) -> str:
         for mark in _NAMES_A_VALUE:
             if mark in text:

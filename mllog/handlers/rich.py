@@ -5,14 +5,18 @@ Records in rich's own columns.
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler as _RichHandler
+from rich.pretty import Node
 from rich.text import Text
 
 from .. import options
 from ..fields import error_of, fields_of, message_of
+from ..filters.record_filter import LINES_AROUND, RecordFilter
 from ..formatters.exceptions import is_text, trace
 from ..formatters.rich import LONGEST_HIGHLIGHT, is_drawable
 from ..formatters.text import (
@@ -25,6 +29,9 @@ from ..formatters.text import (
 from ..handling import Handling
 
 __all__ = ["RichHandler"]
+
+# how rich ends a text that it cut
+_CUT = re.compile(r"['\"]\+\d+$")
 
 
 class RichHandler(Handling, _RichHandler):
@@ -129,8 +136,50 @@ class RichHandler(Handling, _RichHandler):
         All that is shown of a record, with the locals of a traceback cut.
         """
         if traceback is not None:
+            filters = self._record_filters(more["record"].name)
+            if filters:
+                _redact_locals(traceback.trace, filters, self._max_string)
             _cut_locals(traceback.trace)
         return super().render(traceback=traceback, **more)
+
+    def _record_filters(self, name: str) -> list[RecordFilter]:
+        """
+        The filters of ours that a record of the logger *name* came through.
+        """
+        known = logging.Logger.manager.loggerDict.get(name)
+        of_logger = known.filters if isinstance(known, logging.Logger) else ()
+        return [
+            each
+            for each in (*of_logger, *self.filters)
+            if isinstance(each, RecordFilter)
+        ]
+
+    def _has_record_filter(self) -> bool:
+        return any(isinstance(each, RecordFilter) for each in self.filters)
+
+    @property  # type: ignore[override]
+    def locals_max_string(self) -> int | None:
+        """
+        Where rich cuts the text of locals: nowhere, if it is filtered first.
+        """
+        return None if self._has_record_filter() else self._max_string
+
+    @locals_max_string.setter
+    def locals_max_string(self, value: int | None) -> None:
+        self._max_string = value
+
+    @property
+    def tracebacks_extra_lines(self) -> int:
+        """
+        Lines of source around those that ran: no more than filters look at.
+        """
+        if self._has_record_filter():
+            return min(self._extra_lines, LINES_AROUND)
+        return self._extra_lines
+
+    @tracebacks_extra_lines.setter
+    def tracebacks_extra_lines(self, value: int) -> None:
+        self._extra_lines = value
 
     def emit(self, record: logging.LogRecord) -> None:
         """
@@ -172,24 +221,84 @@ class RichHandler(Handling, _RichHandler):
         return copy
 
 
-def _cut_locals(trace: Any) -> None:
+def _locals_of(trace: Any) -> Iterator[tuple[dict[str, Node], str, Node]]:
     """
-    Cut what the ``repr`` of locals is longer than rich can search.
+    Every local variable of *trace*: where it is held, its name and its tree.
     """
     traces = [trace]
     while traces:
         for stack in traces.pop().stacks:
             traces += getattr(stack, "exceptions", ())
-            nodes = [
-                node
-                for frame in stack.frames
-                for node in (frame.locals or {}).values()
-            ]
-            while nodes:
-                node = nodes.pop()
-                nodes += node.children or ()
-                node.key_repr = _cut(node.key_repr)
-                node.value_repr = _cut(node.value_repr)
+            for frame in stack.frames:
+                held = frame.locals or {}
+                for name, node in list(held.items()):
+                    yield held, name, node
+
+
+def _redact_locals(
+    trace: Any, filters: list[RecordFilter], longest: int | None
+) -> None:
+    """
+    Show of local variables what *filters* let through.
+    """
+    for held, name, node in _locals_of(trace):
+        text = str(node)
+        clean = _shown(name, text, filters)
+        if clean != text:
+            held[name] = Node(value_repr=clean)
+            continue
+        nodes = [node]
+        while nodes:
+            each = nodes.pop()
+            children = each.children or []
+            for child in children:
+                if child.key_repr:
+                    child.value_repr = _leaf(child.key_repr, child, filters)
+            if len(children) == 2 and not children[0].key_repr:
+                first, second = children  # as in ("Authorization", "…")
+                second.value_repr = _leaf(first.value_repr, second, filters)
+            nodes += children
+            if each.value_repr:
+                each.value_repr = _short(each.value_repr, longest)
+
+
+def _leaf(name: str, node: Node, filters: list[RecordFilter]) -> str:
+    """
+    What may be shown of a leaf under the repr of a *name*.
+    """
+    name = name.removeprefix("b").strip("'\"")
+    return _shown(name, node.value_repr, filters) if node.value_repr else ""
+
+
+def _shown(name: str, text: str, filters: list[RecordFilter]) -> str:
+    for each in filters:
+        text = each.shown(name, text)
+    return text
+
+
+def _short(text: str, longest: int | None) -> str:
+    """
+    The repr of a text, cut as rich cuts it; what it cut itself is not shown.
+    """
+    if _CUT.search(text):
+        return "…"
+    if longest is None or text[0] not in "'\"":
+        return text
+    more = len(text) - 2 - longest
+    return f"{text[: longest + 1]}{text[0]}+{more}" if more > 0 else text
+
+
+def _cut_locals(trace: Any) -> None:
+    """
+    Cut what the ``repr`` of locals is longer than rich can search.
+    """
+    for _, _, node in _locals_of(trace):
+        nodes = [node]
+        while nodes:
+            each = nodes.pop()
+            nodes += each.children or ()
+            each.key_repr = _cut(each.key_repr)
+            each.value_repr = _cut(each.value_repr)
 
 
 def _cut(text: str) -> str:

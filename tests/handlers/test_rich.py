@@ -6,6 +6,7 @@ import io
 import logging
 import logging.config
 import sys
+import typing
 
 import hostile
 import pytest
@@ -271,3 +272,213 @@ def test_locals_of_a_traceback_are_cut_with_a_count(logger):
     found = out.getvalue().translate(dict.fromkeys(map(ord, "│ \n")))
     assert f"7…+{3000 - 500}" in found
     assert "7" * 501 not in found
+
+
+# --- what is shown beyond the plain traceback -------------------------------
+
+SECRET = "".join(("vK7q", "Zr2m", "X9tB", "4nLw"))
+REDACTING = [{"class": "mllog.RedactingFilter"}]
+
+
+class Login(typing.NamedTuple):
+    user: str
+    password: str
+
+
+class Client:
+    def __init__(self, key):
+        self.key = key
+
+    def __repr__(self):
+        return f"Client(host='db', api_key='{self.key}')"
+
+
+class Tree:
+    def __init__(self, key):
+        self.key = key
+
+    def __rich_repr__(self):
+        yield "host", "db"
+        yield "password", self.key
+
+
+def local_values(secret):
+    """
+    Where a local variable can have a secret.
+    """
+    return {
+        "password": secret,
+        "DB_PASS": [secret, 1],
+        "config": {"db": {"api_key": secret, "port": 5432}},
+        "command": ["run", "--password", secret, "-v"],
+        "curl": ["curl", "-u", f"ada:{secret}", "http://h"],
+        "header": ("Authorization", secret),
+        "headers": [(b"x-api-key", secret.encode())],
+        "pair": {"name": "HF_TOKEN", "value": secret},
+        "login": Login("ada", secret),
+        "client": Client(secret),
+        "tree": Tree(secret),
+        "address": f"postgres://ada:{secret}@db/x",
+        "long": "x " * 30 + f"postgres://ada:{secret * 3}@db/x",
+        "far": "x " * 200 + f"postgres://ada:{secret}@db/x",
+        "pem": f"-----BEGIN PRIVATE KEY-----\n{secret * 9}\n",
+        "text": f"password={secret}",
+        "deep": [[[{"token": secret}]]],
+        "key": {f"token={secret}": 1},
+    }
+
+
+def failing(values, kind=None):
+    code = compile("raise ValueError('no route')", "<app>", "exec")
+
+    def inner():
+        exec(code, {}, dict(values))
+
+    try:
+        try:
+            inner()
+        except ValueError as error:
+            if kind == "cause":
+                raise RuntimeError("failed") from error
+            if kind == "group":
+                raise ExceptionGroup("all", [error]) from None  # noqa: F821
+            raise
+    except Exception as error:
+        return (type(error), error, error.__traceback__)
+
+
+def drawn(name, values, kind=None, **options):
+    out = io.StringIO()
+    handler = mllog.RichHandler(
+        console=Console(file=out, width=2000, color_system=None),
+        rich_tracebacks=True,
+        tracebacks_show_locals=True,
+        tracebacks_width=1900,
+        **options,
+    )
+    record = record_of(
+        "failed", exc_info=failing(values, kind), levelname="ERROR", name=name
+    )
+    handler.handle(record)
+    assert {} == handler.stats().dropped
+    return out.getvalue().translate(dict.fromkeys(map(ord, "│ \n")))
+
+
+@pytest.mark.parametrize("name", local_values(""))
+@pytest.mark.parametrize(
+    "kind",
+    [
+        None,
+        "cause",
+        pytest.param(
+            "group",
+            marks=pytest.mark.skipif(
+                sys.version_info < (3, 11), reason="no groups"
+            ),
+        ),
+    ],
+)
+def test_locals_of_a_traceback_are_shown_as_they_were_checked(name, kind):
+    """
+    No local has a secret left, in any exception; without the filter it has.
+    """
+    values = {name: local_values(SECRET)[name], "model_name": "resnet50"}
+
+    found = drawn("app", values, kind, filters=REDACTING)
+    control = drawn(
+        "app", values, kind, locals_max_string=None if not kind else 1000
+    )
+
+    assert SECRET[:6] not in found
+    assert "resnet50" in found
+    assert "ValueError" in found
+    if kind != "group" or name not in ("long", "far"):
+        assert SECRET in control
+
+
+def test_locals_are_checked_where_the_filter_is_on_the_logger():
+    """
+    A record that came through a filter of its logger is treated alike.
+    """
+    logger = logging.getLogger("locals.of.it")
+    logger.addFilter(mllog.RedactingFilter())
+
+    found = drawn(logger.name, {"password": SECRET, "n": 3})
+
+    assert SECRET not in found
+    assert "n=3" in found
+
+
+def test_locals_without_secrets_are_drawn_as_ever():
+    """
+    Numbers under measured names stay, and texts are cut as rich cuts them.
+    """
+    values = {"inter_token_latency": 0.25, "max_tokens": 512, "x": "a" * 200}
+
+    found = drawn("app", values, filters=REDACTING)
+
+    assert "inter_token_latency=0.25" in found
+    assert "max_tokens=512" in found
+    assert f"x='{'a' * 80}'+120" in found
+
+
+@pytest.mark.parametrize("lines", [0, 1, 3, 9])
+@pytest.mark.parametrize("distance", [0, 1, 3, 5])
+def test_source_around_a_traceback_is_shown_as_it_was_checked(
+    tmp_path, lines, distance
+):
+    """
+    A secret in a neighbouring line of source is drawn by no one.
+    """
+    path = tmp_path / "serve.py"
+    path.write_text(
+        "def fail():\n"
+        f"    client('https://ada:{SECRET}@db')\n"
+        + "    n = 3\n" * distance
+        + "    raise ValueError(n)\n"
+    )
+    space = {"client": str, "n": 3}
+    exec(compile(path.read_text(), str(path), "exec"), space)
+    try:
+        space["fail"]()
+    except ValueError as caught:
+        error = caught
+    record = record_of(
+        "failed", exc_info=(ValueError, error, error.__traceback__)
+    )
+    out, plain = io.StringIO(), io.StringIO()
+
+    mllog.RichHandler(
+        console=Console(file=out, width=300, color_system=None),
+        rich_tracebacks=True,
+        tracebacks_extra_lines=lines,
+        filters=REDACTING,
+    ).handle(record)
+    console_handler = mllog.ConsoleHandler(stream=plain, filters=REDACTING)
+    console_handler.setFormatter(mllog.RichFormatter(color=True))
+    console_handler.handle(record)
+
+    for found in (out.getvalue(), plain.getvalue()):
+        assert SECRET not in found
+        assert "ValueError" in found
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="no groups")
+def test_every_member_of_a_group_is_checked():
+    """
+    A traceback in text has fifteen members of a group, and rich draws all.
+    """
+    errors = [ValueError(f"n={n}") for n in range(19)]
+    errors.append(ValueError(f"password={SECRET}"))
+    group = ExceptionGroup("many", errors)  # noqa: F821
+    out = io.StringIO()
+    handler = mllog.RichHandler(
+        console=Console(file=out, width=300, color_system=None),
+        rich_tracebacks=True,
+        filters=REDACTING,
+    )
+
+    handler.handle(record_of("failed", exc_info=(type(group), group, None)))
+
+    assert SECRET not in out.getvalue()
+    assert "many" in out.getvalue()
