@@ -215,6 +215,9 @@ class bind(Around):  # noqa: N801 - read as a verb: with mllog.bind(...)
             return lambda _args, _kwargs: _InSteps(self)
         return lambda _args, _kwargs: self._again()
 
+    def _goes_on(self, *, in_steps: bool) -> Block:
+        return _InSteps(self) if in_steps else self._again()
+
     def __enter__(self) -> bind:
         here = stack()
         block = _Block(self, self._fields)
@@ -275,6 +278,9 @@ class timed(Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
     """
     Log how long the block took, in seconds, also when it raises.
 
+    As a decorator it follows a coroutine or a generator to its end; for a
+    future, another iterator or a response that streams there is no such field.
+
     ::
 
         with mllog.timed(logger, "Inference complete", model_name="resnet50") as t:
@@ -311,6 +317,9 @@ class timed(Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
         self._field = field
         self.fields = fields
         self._start = 0.0
+        self._resumed: float | None = None
+        self._is_over = False
+        self._is_measured = True
 
     def _again(self) -> timed:
         again = timed(
@@ -329,11 +338,22 @@ class timed(Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
         del function, is_stream
         return lambda _args, _kwargs: self._again()
 
+    def _goes_on(self, *, in_steps: bool) -> Block:
+        del in_steps
+        again = self._again()
+        again._resumed = self._start
+        self._is_over = True
+        return again
+
+    def _unmeasured(self) -> None:
+        self._is_measured = False
+
     # Frames from Logger.log up to the code whose place the record shows.
     _depth = 2
 
     def __enter__(self) -> timed:
-        self._start = time.perf_counter()
+        resumed = self._resumed
+        self._start = time.perf_counter() if resumed is None else resumed
         return self
 
     def __exit__(
@@ -342,8 +362,11 @@ class timed(Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        seconds = time.perf_counter() - self._start
-        fields = {self._field: seconds, **self.fields}
+        if self._is_over:
+            return
+        fields = dict(self.fields)
+        if self._is_measured:
+            fields = {self._field: time.perf_counter() - self._start, **fields}
         if kind is not None and kind is not GeneratorExit:
             fields["error_type"] = kind.__name__
         logger, message, fields = unwrapped(

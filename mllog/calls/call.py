@@ -141,6 +141,24 @@ def status_of(error: BaseException | None) -> int:
     return 500
 
 
+def _answered(value: Any) -> int | None:
+    """
+    The status of *value*, if it is a response of HTTP.
+    """
+    try:
+        status = getattr(value, "status_code", None)
+        is_response = type(status) is int and hasattr(value, "headers")
+        return status if is_response else None
+    except Exception:  # a property may do anything
+        return None
+
+
+def _message(*, failed: bool, is_measured: bool) -> str:
+    if failed:
+        return "Inference failed"
+    return "Inference complete" if is_measured else "Inference begun"
+
+
 def _text_of(error: BaseException) -> str:
     try:
         text = f"{type(error).__name__}: {error}"
@@ -182,6 +200,7 @@ class Call(Block):
         self._began = 0.0
         self._result: Any = NOTHING
         self._yields: list[Any] | None = [] if is_stream else None
+        self._is_measured = True
         #: Further fields of the record.
         self.fields: dict[str, Any] = {}
         #: The HTTP status; None for what follows from the exception.
@@ -238,8 +257,9 @@ class Call(Block):
         """
         if self._yields is None:
             self._bind()
-        self._began = time.time()
-        self._start = time.perf_counter()
+        if self._start is None:  # else it goes on
+            self._began = time.time()
+            self._start = time.perf_counter()
 
     def is_open(self) -> bool:
         """
@@ -304,16 +324,17 @@ class Call(Block):
             **plan.fields,
             "request_id": self.request_id,
             "request_time": self._began,
-            "inference_latency": self._seconds,
-            "status_code": status,
         }
+        if self._is_measured:
+            fields["inference_latency"] = self._seconds
+            fields["status_code"] = status
         if error is not None:
             fields["error"] = _text_of(error)
         self._give_result()
         fields.update(self.fields)
         logger, message, fields = unwrapped(
             plan.logger,
-            "Inference failed" if failed else "Inference complete",
+            _message(failed=failed, is_measured=self._is_measured),
             fields,
         )
         info = None
@@ -339,7 +360,8 @@ class Call(Block):
     def _status(self, error: BaseException | None) -> Any:
         given = self.status_code
         if given is None:
-            return status_of(error)
+            answered = _answered(self._result) if error is None else None
+            return status_of(error) if answered is None else answered
         if isinstance(given, int):
             if error is not None and given < 400:
                 return status_of(error)  # it was set before this failed
@@ -353,8 +375,15 @@ class Call(Block):
         value = self._result if self._yields is None else self._yields
         if value is NOTHING:
             return
+        chosen = self._plan.predictions
+        if chosen is None and (
+            not self._is_measured or _answered(value) is not None
+        ):
+            # a response, or what is still to come, is no prediction
+            self.predictions = None
+            return
         try:
-            self.predictions = part_of(value, self._plan.predictions)
+            self.predictions = part_of(value, chosen)
         except Exception as fault:
             REPORTS.fault(fault)
 
@@ -374,6 +403,18 @@ class Call(Block):
 
     def _step(self) -> AbstractContextManager[Any]:
         return bind(request_id=self.request_id)
+
+    def _goes_on(self, *, in_steps: bool) -> Block:
+        rest = Call(
+            self._plan, self.place, self.request_id, is_stream=in_steps
+        )
+        rest.fields = self.fields
+        rest._began, rest._start = self._began, self._start
+        self._start = None
+        return rest
+
+    def _unmeasured(self) -> None:
+        self._is_measured = False
 
     def _returned(self, value: Any) -> None:
         self._result = value

@@ -44,8 +44,8 @@ class inference(Around):  # noqa: N801 - read as a verb
             call.inputs = image
             call.predictions = predict(image)
 
-    It decorates plain, async and generator functions and methods, and is a
-    block for ``with`` and ``async with``.  One record comes at the end, from
+    It decorates plain, async and generator functions, methods and objects
+    that are called, and is a block for ``with`` and ``async with``.  One record comes at the end, from
     the place of the decorated function or of the ``with``.  Its fields are
     ``inputs``, ``predictions``, ``model_name``, ``model_version``,
     ``request_id``, ``request_time`` (epoch seconds), ``inference_latency``
@@ -54,7 +54,9 @@ class inference(Around):  # noqa: N801 - read as a verb
     Inputs are the value of a function's one argument, or a dict by name of
     what it was given; ``self`` is left out.  Predictions are what it returns;
     a generator's are the list of what it yielded, logged when it ends or is
-    closed.
+    closed.  A coroutine or a generator that a plain function returns is
+    followed in the same way.  Of a response of HTTP its ``status_code`` is
+    taken, and its body is no prediction.
 
     The request id is the given one, else the bound one (``mllog.bind``), else
     a new one.  It is bound during the call, so that other records of the
@@ -75,10 +77,11 @@ class inference(Around):  # noqa: N801 - read as a verb
     Limit:
         The record holds the objects themselves, as they are when the call
         ends.  Where a function changes its argument, give
-        ``inputs=copy.deepcopy``.  A plain function that returns a coroutine or
-        a generator is logged when it returns that.  The latency of a generator
-        includes what its consumer does between the steps.  A block is for one
-        thread or task; a decorator is for any number.
+        ``inputs=copy.deepcopy``.  The latency of a generator includes what its
+        consumer does between the steps.  A future, another iterator or a
+        response that streams cannot be followed: "Inference begun" has
+        neither latency nor status, and its predictions are None.  A block is
+        for one thread or task; a decorator is for any number.
 
     Args:
         logger: A Logger or a LoggerAdapter; where it does not take errors

@@ -5,6 +5,7 @@ mllog.inference: one record for one call of a model.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 import copy
 import functools
@@ -13,8 +14,10 @@ import logging
 import threading
 import time
 import traceback
+import types
 import uuid
 from http import HTTPStatus
+from unittest.mock import MagicMock
 
 from ids import as_id
 import hostile
@@ -806,3 +809,340 @@ def test_status_of_nothing_is_200():
     Without an exception the status is 200.
     """
     assert 200 == status_of(None)
+
+
+# --- what a call only begins ---
+
+SECONDS = 0.03
+
+
+def _work():
+    time.sleep(SECONDS)
+
+
+class AsyncCall:
+    async def __call__(self, x):
+        _work()
+        return [x]
+
+
+class GeneratorCall:
+    def __call__(self, x):
+        _work()
+        yield x
+
+
+class AsyncGeneratorCall:
+    async def __call__(self, x):
+        _work()
+        yield x
+
+
+async def _coroutine(x):
+    _work()
+    return [x]
+
+
+def _generator(x):
+    _work()
+    yield x
+
+
+async def _async_generator(x):
+    _work()
+    yield x
+
+
+def _decorated(function):
+    """
+    What a decorator makes that knows nothing of the kind of a function.
+    """
+
+    @functools.wraps(function)
+    def around(*args):
+        return function(*args)
+
+    return around
+
+
+async def _returns_generator(x):
+    return _generator(x)
+
+
+def _returns_coroutine_of_generator(x):
+    return _returns_generator(x)
+
+
+FOLLOWED = {
+    "async": _coroutine,
+    "generator": _generator,
+    "async generator": _async_generator,
+    "async __call__": AsyncCall(),
+    "generator __call__": GeneratorCall(),
+    "async generator __call__": AsyncGeneratorCall(),
+    "bound async __call__": AsyncCall().__call__,
+    "partial of async": functools.partial(_coroutine),
+    "partial of generator": functools.partial(_generator),
+    "partial of async generator": functools.partial(_async_generator),
+    "partial of async __call__": functools.partial(AsyncCall()),
+    "async behind a decorator": _decorated(_coroutine),
+    "generator behind a decorator": _decorated(_generator),
+    "async generator behind a decorator": _decorated(_async_generator),
+    "lambda of async": lambda x: _coroutine(x),
+    "returned generator": lambda x: (each for each in _generator(x)),
+    "async that returns a generator": _returns_generator,
+    "coroutine of a generator": _returns_coroutine_of_generator,
+}
+
+
+async def _all_of(value):
+    """
+    What comes of a call in the end, as a list.
+    """
+    if inspect.isawaitable(value):
+        value = await value
+    if inspect.isasyncgen(value):
+        return [each async for each in value]
+    return list(value)
+
+
+@pytest.mark.parametrize("kind", FOLLOWED)
+def test_inference_follows_what_a_call_only_begins(kind, logger, kept):
+    """
+    One record at the end, with the whole latency, what came and the fields
+    that were bound meanwhile; the object is of the kind that it was.
+    """
+    function = FOLLOWED[kind]
+    seen = []
+
+    async def ask(decorated):
+        value = decorated(7)
+        plain = function(7)
+        assert type(value) is type(plain)
+        if inspect.iscoroutine(plain):
+            plain.close()
+        seen.append(len(kept))
+        return await _all_of(value)
+
+    decorated = inference(logger, model="m")(function)
+    with mllog.bind(tenant="a"):
+        assert asyncio.run(ask(decorated)) == [7]
+
+    (record,) = kept
+    assert seen == [0]
+    assert record.getMessage() == "Inference complete"
+    assert record.inference_latency >= SECONDS
+    assert (record.inputs, record.predictions) == (7, [7])
+    assert record.status_code == 200
+    assert bound() == {}
+
+
+@pytest.mark.parametrize("kind", FOLLOWED)
+def test_timed_follows_what_a_call_only_begins(kind, logger, kept):
+    """
+    The seconds of timed() are those until the end.
+    """
+    function = FOLLOWED[kind]
+
+    async def ask():
+        return await _all_of(decorated(7))
+
+    decorated = mllog.timed(logger, "done")(function)
+    assert asyncio.run(ask()) == [7]
+
+    (record,) = kept
+    assert record.inference_latency >= SECONDS
+
+
+@pytest.mark.parametrize("kind", FOLLOWED)
+def test_bind_is_around_what_a_call_only_begins(kind, logger, kept):
+    """
+    Its fields are bound while the work is done, and only then.
+    """
+    function, seen = FOLLOWED[kind], []
+
+    async def ask():
+        found = await _all_of(decorated(7))
+        seen.append(dict(bound()))
+        return found
+
+    def noting(seconds):
+        seen.append(dict(bound()))
+
+    decorated = mllog.bind(tenant="a")(function)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", noting)
+        assert asyncio.run(ask()) == [7]
+
+    assert seen == [{"tenant": "a"}, {}]
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("way", ["coroutine", "generator", "async generator"])
+def test_inference_that_fails_later_is_logged_once(way, failure, logger, kept):
+    """
+    What a plain function began and did not end is a failure.
+    """
+
+    async def coroutine():
+        raise failure
+
+    def generator():
+        yield 1
+        raise failure
+
+    async def async_generator():
+        yield 1
+        raise failure
+
+    ways = {
+        "coroutine": coroutine,
+        "generator": generator,
+        "async generator": async_generator,
+    }
+
+    async def ask():
+        with pytest.raises(failure):
+            await _all_of(decorated())
+
+    decorated = inference(logger)(lambda: ways[way]())
+    asyncio.run(ask())
+
+    (record,) = kept
+    assert record.getMessage() == "Inference failed"
+    assert record.status_code == (500 if failure is ValueError else 499)
+    assert bound() == {}
+
+
+class Streaming:
+    """
+    A response of Starlette.
+    """
+
+    status_code = 200
+    headers = {}
+
+    def __init__(self):
+        self.body_iterator = _async_generator(7)
+
+
+class DjangoStreaming:
+    status_code = 200
+    headers = {}
+    streaming = True
+
+
+class FlaskStreaming:
+    status_code = 200
+    headers = {}
+    is_streamed = True
+
+
+class Awaitable:
+    def __await__(self):
+        yield
+
+
+class Stream:
+    """
+    What clients of LLMs give: an iterator with more to it.
+    """
+
+    usage = None
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise StopIteration
+
+
+class AsyncStream:
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        raise StopAsyncIteration
+
+
+class Raising:
+    def __getattribute__(self, name):
+        raise RuntimeError(name)
+
+
+UNFINISHED = {
+    "map": lambda: map(str, [1]),
+    "iterator": lambda: iter([1]),
+    "stream": Stream,
+    "async stream": AsyncStream,
+    "awaitable": Awaitable,
+    "future": concurrent.futures.Future,
+    "starlette": Streaming,
+    "django": DjangoStreaming,
+    "flask": FlaskStreaming,
+    "flask's tuple": lambda: (_generator(1), 200),
+}
+
+
+@pytest.mark.parametrize("kind", UNFINISHED)
+def test_inference_claims_nothing_of_what_it_cannot_follow(kind, logger, kept):
+    """
+    There is no latency of microseconds, no status, and no repr.
+    """
+    value = UNFINISHED[kind]()
+
+    assert inference(logger)(lambda: value)() is value
+    assert mllog.timed(logger, "timed")(lambda: value)() is value
+
+    begun, timed = kept
+    assert begun.getMessage() == "Inference begun"
+    assert begun.predictions is None
+    assert not hasattr(begun, "inference_latency")
+    assert not hasattr(begun, "status_code")
+    assert not hasattr(timed, "inference_latency")
+
+
+@pytest.mark.parametrize(
+    "kind", [list, dict, tuple, str, int, set, Raising, MagicMock]
+)
+def test_inference_measures_what_is_finished(kind, logger, kept):
+    """
+    Whatever else is returned is there, and a mock that has any attribute.
+    """
+    value = kind()
+
+    assert inference(logger)(lambda: value)() is value
+
+    (record,) = kept
+    assert record.getMessage() == "Inference complete"
+    assert record.inference_latency >= 0
+    assert record.predictions is value
+
+
+@pytest.mark.parametrize(
+    ("status", "level"), [(200, "INFO"), (404, "WARNING"), (503, "ERROR")]
+)
+def test_inference_that_returns_a_response_has_its_status(
+    status, level, logger, kept
+):
+    """
+    A route that answers with an error did not succeed.
+    """
+    response = types.SimpleNamespace(status_code=status, headers={}, body=b"")
+
+    inference(logger)(lambda: response)()
+    inference(logger, predictions="body")(lambda: response)()
+
+    for record in kept:
+        assert (record.status_code, record.levelname) == (status, level)
+        assert record.inference_latency >= 0
+    assert [record.predictions for record in kept] == [None, b""]
+
+
+def test_inference_of_an_object_stays_a_coroutine_function(logger):
+    """
+    FastAPI asks whether it has to await what it calls.
+    """
+    assert inspect.iscoroutinefunction(inference(logger)(AsyncCall()))
+    assert inspect.isgeneratorfunction(inference(logger)(GeneratorCall()))
+    assert inspect.isasyncgenfunction(inference(logger)(AsyncGeneratorCall()))
