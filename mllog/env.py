@@ -349,7 +349,7 @@ SETTINGS = {
             "EXIT_SECONDS",
             "5",
             _seconds,
-            "time that all network handlers have together at the exit",
+            "time that all handlers have together at the exit",
         ),
     )
 }

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
+
+from . import threads
 
 __all__ = [
     "Heir",
@@ -44,14 +45,14 @@ _heirs: weakref.WeakSet[Any] = weakref.WeakSet()
 process = os.getpid()
 
 
-def fork_safe_lock() -> threading.RLock:
+def fork_safe_lock() -> threads.RLock:
     """
     A re-entrant lock that is free in a forked child.
 
     Re-entrant, because a signal handler or a finaliser may log while its
     thread holds it.
     """
-    lock = threading.RLock()
+    lock = threads.RLock()
     _locks.add(lock)
     return lock
 
@@ -122,6 +123,7 @@ def woke_up() -> None:
 def _in_child() -> None:
     global process
     process = os.getpid()
+    threads.forget_parent()
     for lock in list(_locks):
         # the way logging frees the locks of handlers
         lock._at_fork_reinit()

@@ -212,6 +212,11 @@ class Handling(logging.Handler):
         name = f" {self.name!r}" if self.name else ""
         return f"{type(self).__name__}{name}"
 
+    def nudge(self) -> None:
+        """
+        Begin in the background with what ``flush`` and ``close`` wait for.
+        """
+
     def stats(self) -> Stats | DeliveryStats:
         """
         How many records were written, dropped and refused, and why.

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from types import CodeType
 from typing import Any, Final, TypeVar
 
+from .threads import are_all_green
+
 __all__ = ["DEEPEST", "ENDED", "Thread", "bounded", "local", "mark_as_ours"]
 
 T = TypeVar("T")
@@ -48,7 +50,7 @@ class Thread:
     def __init__(self) -> None:
         self.calls = 0
         self.texts = 0
-        self.is_ours = False
+        self.is_ours: bool | _Greenlets = False
 
     def ends(self, handle: CodeType) -> bool:
         """
@@ -84,18 +86,37 @@ class _Local(threading.local):
 local: Final = _Local()
 
 
+class _Greenlets(set[int]):
+    """
+    Those of one thread that do a shipper's own work: true in one of them.
+    """
+
+    def __bool__(self) -> bool:
+        return threading.get_ident() in self
+
+
+_greenlets: Final = _Greenlets()
+
+
 @contextmanager
 def mark_as_ours() -> Iterator[None]:
     """
     Whatever this thread logs in the block is a shipper's own.
     """
-    thread = local.thread
-    before = thread.is_ours
-    thread.is_ours = True
+    thread, here = local.thread, threading.get_ident()
+    before, is_outer = thread.is_ours, here not in _greenlets
+    if are_all_green():
+        _greenlets.add(here)
+        thread.is_ours = _greenlets
+    else:
+        thread.is_ours = True
     try:
         yield
     finally:
-        thread.is_ours = before
+        if thread.is_ours is not _greenlets:
+            thread.is_ours = before
+        elif is_outer:
+            _greenlets.discard(here)
 
 
 def bounded(

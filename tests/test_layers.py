@@ -30,6 +30,7 @@ LAYERS = {
         "recursion",
         "reports",
         "spans",
+        "threads",
         "timestamps",
         "values",
         "waiting",

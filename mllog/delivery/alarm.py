@@ -4,13 +4,13 @@ What wakes the worker, or somebody who waits for it.
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
+
+from .. import threads
 
 __all__ = ["Alarm"]
 
 _NEVER = 1 << 62
-_LONGEST = threading.TIMEOUT_MAX
 
 
 class Alarm:
@@ -28,7 +28,7 @@ class Alarm:
     __slots__ = ("_silence", "bytes", "records")
 
     def __init__(self) -> None:
-        self._silence = threading.Lock()
+        self._silence = threads.Lock()
         self._silence.acquire()
         #: It rings at a record that finds as many there already …
         self.records = _NEVER
@@ -54,4 +54,4 @@ class Alarm:
         """
         Sleep until it rings, or for that long; gives whether it rang.
         """
-        return self._silence.acquire(timeout=min(max(seconds, 0.0), _LONGEST))
+        return threads.acquire(self._silence, seconds)

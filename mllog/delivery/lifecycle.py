@@ -9,27 +9,20 @@ the application, and no signal handler is installed.
 from __future__ import annotations
 
 import atexit
-import logging
 import math
 import os
-import sys
 import time
 import weakref
 from itertools import count
-from types import FrameType
 
-from .. import env, waiting
+from .. import waiting
 from ..accounting import DeliveryStats, Stats
-from ..errors import ConfigError
 from ..forking import before_child_ends, fork_safe_lock, tell_child
 from ..handling import every_handler
 from .outbox import Outbox
 from .worker import Worker
 
 __all__ = ["Shipment", "flush", "hook_exit", "shutdown", "stats"]
-
-_FLUSH_SECONDS = 5.0
-_PAUSE_SECONDS = 0.5
 
 
 class Shipment:
@@ -83,7 +76,7 @@ class Shipment:
 
         Under logging's module lock, as in ``dictConfig``, it does not wait.
         """
-        deadline = _deadline(timeout, _FLUSH_SECONDS)
+        deadline = waiting.deadline(timeout)
         if self.worker.is_here or waiting.under_logging_lock():
             self.outbox.nudge()
             return self.outbox.is_empty
@@ -92,7 +85,7 @@ class Shipment:
         try:
             return self.outbox.flush(deadline)
         finally:
-            _waited()
+            waiting.waited()
 
     def close(self, timeout: float | None = None) -> bool:
         """
@@ -105,7 +98,7 @@ class Shipment:
         """
         if self.outbox.is_over:
             return True
-        deadline = _deadline(timeout, self._close_timeout)
+        deadline = waiting.deadline(timeout, self._close_timeout)
         if waiting.under_logging_lock():  # a worker that nobody waits for
             deadline = time.monotonic() + self._close_timeout
         self.let_go(deadline)
@@ -114,7 +107,7 @@ class Shipment:
                 self.finish(deadline)
             return self.outbox.is_empty
         self.finish(deadline)
-        _waited()
+        waiting.waited()
         return True
 
     def abandon(self) -> None:
@@ -161,60 +154,7 @@ _registry = fork_safe_lock()
 _shipments: weakref.WeakSet[Shipment] = weakref.WeakSet()
 # Held strongly: closed, and not through yet.
 _closing: set[Shipment] = set()
-_exit_by = math.inf
-# The id of a call's frame, when its time is over, and when we saw it last.
-_shutdown = 0, -math.inf, -math.inf
 _hooked_process = 0
-
-
-def _deadline(timeout: float | None, default: float) -> float:
-    """
-    When a wait of *timeout* seconds that begins now has to end.
-    """
-    now = time.monotonic()
-    if timeout is not None:
-        by = now + timeout
-    elif (shutdown := _shutdown_in_progress()) is not None:
-        by = _end_of(shutdown, now)
-    else:
-        by = now + default
-    return max(now, min(by, _exit_by))
-
-
-def _shutdown_in_progress() -> FrameType | None:
-    """
-    The call of ``logging.shutdown`` that we are in: it takes handlers one by one.
-    """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__") != "logging":
-        package = frame.f_globals.get("__package__") or ""
-        is_ours = package.partition(".")[0] == "mllog"
-        frame = frame.f_back if is_ours else None
-    if frame is None or frame.f_code is not logging.shutdown.__code__:
-        return None
-    return frame
-
-
-def _end_of(shutdown: FrameType, now: float) -> float:
-    """
-    When the time is over that one ``logging.shutdown`` has for all handlers.
-    """
-    global _shutdown
-    call, by, seen = _shutdown
-    # the frame of a later call may have the same address
-    if call != id(shutdown) or now > seen + _PAUSE_SECONDS:
-        by = now + _FLUSH_SECONDS
-    _shutdown = id(shutdown), by, now
-    return by
-
-
-def _waited() -> None:
-    """
-    Remember when a wait ended: soon after, it is still the same shutdown.
-    """
-    global _shutdown
-    call, by, _ = _shutdown
-    _shutdown = call, by, time.monotonic()
 
 
 def _everything() -> list[Shipment]:
@@ -253,20 +193,26 @@ def flush(timeout: float | None = None) -> bool:
     Returns:
         Whether it is; False if the time was over before.
     """
-    for handler in every_handler():
-        if not isinstance(handler.stats(), DeliveryStats):
-            handler.flush()
-    return _flush_all(_deadline(timeout, _FLUSH_SECONDS))
+    with waiting.within(waiting.deadline(timeout)):
+        _nudge_all()
+        for handler in every_handler():
+            if not isinstance(handler.stats(), DeliveryStats):
+                handler.flush()
+        return _flush_shipments()
 
 
-def _flush_all(deadline: float) -> bool:
-    shipments = _everything()
-    for shipment in shipments:  # all at the same time
+def _nudge_all() -> None:
+    """
+    Have all begin at the same time with what they will be waited for.
+    """
+    for shipment in _everything():
         shipment.outbox.nudge()
-    are_done = [
-        shipment.flush(max(0.0, deadline - time.monotonic()))
-        for shipment in shipments
-    ]
+    for handler in every_handler():
+        handler.nudge()
+
+
+def _flush_shipments() -> bool:
+    are_done = [shipment.flush(math.inf) for shipment in _everything()]
     return all(are_done)
 
 
@@ -283,14 +229,16 @@ def shutdown(timeout: float | None = None) -> bool:
     Returns:
         Whether no record was left unsent.
     """
-    deadline = _deadline(timeout, _FLUSH_SECONDS)
-    is_done = _flush_all(deadline)
-    for shipment in _everything():
-        shipment.let_go(deadline)
-    for shipment in _everything():
-        shipment.finish(deadline)
-    for handler in every_handler():
-        handler.close()
+    deadline = waiting.deadline(timeout)
+    with waiting.within(deadline):
+        _nudge_all()
+        is_done = _flush_shipments()
+        for shipment in _everything():
+            shipment.let_go(deadline)
+        for shipment in _everything():
+            shipment.finish(deadline)
+        for handler in every_handler():
+            handler.close()
     return is_done
 
 
@@ -301,22 +249,14 @@ def _at_exit() -> None:
     """
     Before logging closes the handlers one by one, let all of them drain.
     """
-    global _exit_by
     if waiting.is_exiting():
         return
     waiting.begin_exit()
-    _exit_by = time.monotonic() + _exit_seconds()
-    _flush_all(_exit_by)
+    deadline = waiting.deadline(math.inf)
+    _nudge_all()
+    _flush_shipments()
     for shipment in list(_closing):
-        shipment.finish(_exit_by)
-
-
-def _exit_seconds() -> float:
-    try:
-        return float(env.EXIT_SECONDS)
-    except ConfigError as exc:
-        sys.stderr.write(f"mllog: {exc}\n")
-        return _FLUSH_SECONDS
+        shipment.finish(deadline)
 
 
 def hook_exit() -> None:

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 
-from .. import waiting
+from .. import threads, waiting
 from ..accounting import DeliveryStats
 from ..events import Entry
 from ..forking import tell_child
@@ -174,7 +174,7 @@ class Outbox:
             return
         deadline = time.monotonic() + self._stock.bounds.block_seconds
         while time.monotonic() < deadline:
-            time.sleep(_LOOK_FOR_ROOM_SECONDS)
+            threads.sleep(_LOOK_FOR_ROOM_SECONDS)
             with self._lock:
                 if self._put_with_care(entry, size, levelno):
                     return
@@ -237,7 +237,7 @@ class Outbox:
             with self._lock:
                 if not step():
                     return
-            time.sleep(0)
+            threads.sleep(0)
 
     def _set_alarm(self, ready_at: float | None) -> None:
         if ready_at is None:
@@ -318,7 +318,7 @@ class Outbox:
                     self._stock.counts.acknowledge(seconds)
                 self._tell_waiters()
             if records:
-                time.sleep(0)
+                threads.sleep(0)
 
     def failed(self, batch: Batch) -> None:
         """

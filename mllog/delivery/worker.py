@@ -4,7 +4,7 @@ The thread that sends: batches out of an outbox, through a transport.
 
 from __future__ import annotations
 
-import threading
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +13,7 @@ from .. import waiting
 from ..forking import tell_child
 from ..recursion import mark_as_ours
 from ..reports import Reports
+from ..threads import SystemThread
 from .batch import Batch
 from .letters import DeadLetters
 from .outage import Outage
@@ -80,7 +81,7 @@ class Worker:
         """
         In a forked child: there is no thread.
         """
-        self._thread: threading.Thread | None = None
+        self._thread: SystemThread | None = None
         self._is_open = False
         self._backoff = Backoff(self._longest_wait)
         self.outage.reset()
@@ -102,13 +103,9 @@ class Worker:
         """
         Begin to send, in a thread; False where none can be had.
         """
-        thread = threading.Thread(
-            target=self._run_after,
-            args=(self._thread,),
-            name="mllog-worker",
-            daemon=True,
-        )
-        before, self._thread = self._thread, thread
+        before = self._thread
+        thread = SystemThread(lambda: self._run_after(before), "mllog-worker")
+        self._thread = thread
         try:
             thread.start()
         except RuntimeError as exc:  # too many, or the interpreter ends
@@ -125,21 +122,22 @@ class Worker:
         Whether there is a thread.
         """
         thread = self._thread
-        return thread is not None and thread.is_alive()
+        return thread is not None and thread.is_alive
 
     @property
     def is_here(self) -> bool:
         """
         Whether this is its thread.
         """
-        return threading.current_thread() is self._thread
+        thread = self._thread
+        return thread is not None and thread.is_here
 
     def join(self, deadline: float) -> None:
         """
         Wait for the end of the thread, until *deadline*.
         """
         thread = self._thread
-        if thread is not None and not self.is_here:
+        if thread is not None:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def run(self) -> None:
@@ -157,12 +155,12 @@ class Worker:
             self._outbox.release()
             self._reports.fault(exc)
 
-    def _run_after(self, before: threading.Thread | None) -> None:
+    def _run_after(self, before: SystemThread | None) -> None:
         """
         One thread at a time has the transport.
         """
-        if before is not None and before.is_alive():
-            before.join()
+        if before is not None:
+            before.join(math.inf)
         del before
         self.run()
 

@@ -5,9 +5,11 @@ Metrics to a file or a gateway, now and then, from a thread of its own.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import Any, Final
@@ -16,8 +18,9 @@ from urllib.request import Request
 from .. import waiting
 from ..forking import fork_safe_lock, tell_child
 from ..http_answers import open_by
+from ..threads import Flag, SystemThread, acquire
 
-__all__ = ["Regularly", "Trouble", "push", "write_file"]
+__all__ = ["Regularly", "Trouble", "push", "without_secrets", "write_file"]
 
 _MOST_ANSWER_BYTES: Final = 64 * 1024
 
@@ -77,7 +80,7 @@ def push(
         )
     except (OSError, HTTPException) as exc:
         raise Trouble(
-            f"cannot push metrics to {_without_secrets(gateway)}: {exc}"
+            f"cannot push metrics to {without_secrets(gateway)}: {exc}"
         ) from exc
 
 
@@ -107,7 +110,7 @@ def _put(
         raise OSError("what answers is a page, and no gateway")
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """
     *url* without user and password.
     """
@@ -121,11 +124,14 @@ def _nothing() -> None:
 
 class Regularly:
     """
-    Does something every so many seconds, and a last time at the end.
+    Does something every so many seconds, when it is asked, and at the end.
+
+    A thread does it, so that a server that never answers holds nobody longer
+    than they are willing to wait.
 
     Guarantee:
-        Nothing here raises.  ``close`` waits for the time it is given at
-        most, and not at all under logging's lock.
+        Nothing here raises.  ``flush`` and ``close`` wait for the time they
+        are given at most, and not at all under logging's lock.
 
     Args:
         act: Does it, in so many seconds at most.
@@ -133,6 +139,8 @@ class Regularly:
         interval: Seconds from one time to the next.
 
         fault: Told of what went wrong.
+
+        where: Where it gets to, for what people are told.
     """
 
     def __init__(
@@ -140,23 +148,28 @@ class Regularly:
         act: Callable[[float], None],
         interval: float,
         fault: Callable[[BaseException], None],
+        where: str = "",
     ) -> None:
         self._act = act
         self._interval = interval
         self._fault = fault
+        self._where = where
         self._doing = fork_safe_lock()
-        self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
         #: Called by the thread when it has done it for the last time.
         self.ended: Callable[[], None] = _nothing
+        self.forget_parent()
         tell_child(self)
 
     def forget_parent(self) -> None:
         """
         In a forked child: no thread, and nobody has closed it.
         """
-        self._closing = threading.Event()
-        self._thread = None
+        self._wake = Flag()
+        self._is_closing = False
+        self._thread: SystemThread | None = None
+        self._waiters: deque[Flag] = deque()
+        # when the last one that went well began
+        self._done_since = -math.inf
 
     @property
     def is_running(self) -> bool:
@@ -169,12 +182,9 @@ class Regularly:
         """
         Begin, unless it has begun.
         """
-        if self._thread is not None or self._closing.is_set():
+        if self._thread is not None or self._is_closing:
             return
-        thread = threading.Thread(
-            target=self._run, name="mllog-metrics", daemon=True
-        )
-        self._thread = thread
+        self._thread = thread = SystemThread(self._run, "mllog-metrics")
         try:
             thread.start()
         except RuntimeError:  # the interpreter ends: it is now or never
@@ -182,35 +192,85 @@ class Regularly:
             self.do()
 
     def _run(self) -> None:
-        closing = self._closing
-        while not closing.wait(self._interval):
+        wake, is_last = self._wake, False
+        while not is_last:
+            wake.wait(self._interval)
+            wake.clear()
+            is_last = self._is_closing
+            waiters = len(self._waiters)
             self.do()
-        self.do()
+            self._tell(waiters)
         self._thread = None
+        self._tell(len(self._waiters))
         self.ended()
+
+    def _tell(self, waiters: int) -> None:
+        for _ in range(waiters):
+            self._waiters.popleft().set()
 
     def do(self, timeout: float = 10.0) -> None:
         """
-        Do it now.
+        Do it now, in this thread.
         """
+        began = time.monotonic()
+        if not acquire(self._doing, timeout):
+            return  # another thread is at it
         try:
-            with self._doing:
-                self._act(timeout)
+            self._act(timeout)
+            self._done_since = began
         except Exception as exc:
             self._fault(exc)
+        finally:
+            self._doing.release()
+
+    def nudge(self) -> None:
+        """
+        Have the thread do it now.
+        """
+        if self._thread is not None:
+            self._wake.set()
+
+    def flush(self, timeout: float) -> None:
+        """
+        Do it now, and wait until it is done.
+        """
+        deadline = waiting.deadline(None, timeout)
+        thread = self._thread
+        if thread is None or thread.is_here:
+            self.do(deadline - time.monotonic())
+            return
+        done = Flag()
+        self._waiters.append(done)
+        self._wake.set()
+        if self._thread is None:  # it has just ended, after what was logged
+            return
+        if not waiting.under_logging_lock():
+            done.wait(deadline - time.monotonic())
+            waiting.waited()
+
+    def end(self) -> None:
+        """
+        Have the thread do it a last time, and end.
+        """
+        self._is_closing = True
+        self._wake.set()
 
     def close(self, timeout: float) -> None:
         """
         Do it a last time, and end.
         """
-        if self._closing.is_set():
-            return
-        self._closing.set()
+        self.end()
         thread = self._thread
-        if thread is None:
-            return
-        if waiting.under_logging_lock():
+        if thread is None or waiting.under_logging_lock():
             return  # the thread does it
-        deadline = time.monotonic() + timeout
-        if thread.is_alive() and thread is not threading.current_thread():
-            thread.join(max(0.0, deadline - time.monotonic()))
+        deadline = waiting.deadline(None, timeout)
+        thread.join(deadline - time.monotonic())
+        waiting.waited()
+        # what was logged before the end may be there all the same
+        is_there = self._done_since >= waiting.exit_began()
+        if thread.is_alive and not (thread.is_here or is_there):
+            self._fault(
+                Trouble(
+                    f"the last metrics did not get to {self._where} in time"
+                )
+            )

@@ -4,17 +4,20 @@ A page of metrics served over HTTP, from a thread of its own.
 
 from __future__ import annotations
 
+import _socket
 import contextlib
+import os
 import socket
-import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+from .. import waiting
 from ..forking import tell_child
 from ..http_answers import DeadlineReader, answers_by
+from ..threads import Flag, RLock, SystemThread
 from .pushing import Trouble
 
 __all__ = ["Page", "Server"]
@@ -74,8 +77,8 @@ class Server:
         self._page = page
         self._fault = fault
         self._http: _HTTPServer | None = None
-        self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._thread: SystemThread | None = None
+        self._closing = Flag()
         tell_child(self)
 
     def forget_parent(self) -> None:
@@ -83,9 +86,9 @@ class Server:
         In a forked child: the port is the parent's, and the thread is gone.
         """
         http, self._http, self._thread = self._http, None, None
-        self._closing = threading.Event()
+        self._closing = Flag()
         if http is not None:
-            http.socket.close()
+            os.close(http.socket.detach())
 
     @property
     def is_serving(self) -> bool:
@@ -101,11 +104,8 @@ class Server:
         if self._thread is not None or self._closing.is_set():
             return
         refused = self._bind()
-        self._thread = threading.Thread(
-            target=self._run,
-            args=(refused,),
-            name="mllog-metrics",
-            daemon=True,
+        self._thread = SystemThread(
+            lambda: self._run(refused), "mllog-metrics"
         )
         try:
             self._thread.start()
@@ -144,6 +144,7 @@ class Server:
                 return
             self._bind()
         http = self._http
+        http.socket = _of_this_thread(http.socket)
         while not closing.is_set():
             try:
                 connection, peer = http.socket.accept()
@@ -153,8 +154,7 @@ class Server:
             if closing.is_set():
                 connection.close()
                 break
-            with contextlib.suppress(RuntimeError):  # no thread any more
-                http.process_request(connection, peer)
+            http.process_request(connection, peer)
         http.socket.close()
 
     def close(self) -> None:
@@ -166,9 +166,12 @@ class Server:
         if http is None:
             return
         _wake(http.socket)
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(_CLOSE_SECONDS)
-        http.socket.close()
+        if thread is not None:
+            deadline = waiting.deadline(None, _CLOSE_SECONDS)
+            thread.join(deadline - time.monotonic())
+            waiting.waited()
+        if thread is None or not thread.is_alive:  # else it closes it
+            http.socket.close()
         self._http = None
 
     def _answer(
@@ -199,31 +202,50 @@ def _is_ours(address: str, port: int) -> bool:
         asked.close()
 
 
+def _of_this_thread(sock: socket.socket) -> socket.socket:
+    """
+    *sock*, for this thread alone: gevent's belong to the one that made them.
+    """
+    return socket.socket(fileno=sock.detach())
+
+
 def _wake(listener: socket.socket) -> None:
     """
     Have the thread that waits in accept() look up.
     """
-    try:
-        listener.shutdown(socket.SHUT_RDWR)
-    except OSError:  # not everywhere; a visitor does it as well
+    if not _shut_down(listener.fileno()):  # a visitor does it as well
         with contextlib.suppress(OSError):
             socket.create_connection(listener.getsockname()[:2], 1.0).close()
 
 
-class _HTTPServer(ThreadingHTTPServer):
+def _shut_down(descriptor: int) -> bool:
+    """
+    End a connection that another thread uses; not everywhere a listener.
+    """
+    # what gevent makes of a socket is for its own thread
+    sock = _socket.socket(fileno=descriptor)
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return False
+    finally:
+        sock.detach()
+    return True
+
+
+class _HTTPServer(HTTPServer):
     """
     A thread for each scrape, which ends with the process.
     """
 
-    daemon_threads = True
-    block_on_close = False
     answer: Callable[[str, str], tuple[dict[str, str], bytes] | None]
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        # by age: whether each has asked for something
-        self._visitors: dict[Any, bool] = {}
-        self._changed = threading.Condition()
+        # by descriptor, the oldest first: whether each has asked for something
+        self._visitors: dict[int, bool] = {}
+        self._lock = RLock()
+        self._left = Flag()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """
@@ -232,52 +254,50 @@ class _HTTPServer(ThreadingHTTPServer):
         if not self._has_room():
             self.shutdown_request(request)
             return
-        with self._changed:
-            self._visitors[request] = False
-        try:
-            super().process_request(request, client_address)
-        except BaseException:
-            self._leaves(request)
-            self.shutdown_request(request)
-            raise
+        visitor = request.fileno()
+        with self._lock:
+            self._visitors[visitor] = False
 
-    def process_request_thread(
-        self, request: Any, client_address: Any
-    ) -> None:
-        """
-        Serve a visitor, in a thread of its own.
-        """
+        def serve() -> None:
+            connection = _of_this_thread(request)
+            try:
+                self.finish_request(connection, client_address)
+            except Exception:
+                self.handle_error(connection, client_address)
+            finally:
+                self._leaves(visitor)
+                self.shutdown_request(connection)
+
         try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._leaves(request)
+            SystemThread(serve, "mllog-scrape").start()
+        except RuntimeError:  # no thread any more
+            self._leaves(visitor)
+            self.shutdown_request(request)
 
     def asks(self, request: Any) -> None:
         """
         Know that a visitor waits for an answer: it may stay.
         """
-        with self._changed:
-            if request in self._visitors:
-                self._visitors[request] = True
+        with self._lock:
+            self._visitors[request.fileno()] = True
 
-    def _leaves(self, request: Any) -> None:
-        with self._changed:
-            self._visitors.pop(request, None)
-            self._changed.notify_all()
+    def _leaves(self, visitor: int) -> None:
+        with self._lock:
+            self._visitors.pop(visitor, None)
+            self._left.set()
 
     def _has_room(self) -> bool:
-        def is_free() -> bool:
-            return len(self._visitors) < _MOST_VISITORS
-
-        with self._changed:
-            if is_free():
+        with self._lock:
+            if len(self._visitors) < _MOST_VISITORS:
                 return True
-            for visitor, has_asked in self._visitors.items():
-                if not has_asked:
-                    with contextlib.suppress(OSError):
-                        visitor.shutdown(socket.SHUT_RDWR)
-                    return self._changed.wait_for(is_free, _LEAVE_SECONDS)
-        return False
+            idle = [
+                each for each, asked in self._visitors.items() if not asked
+            ]
+            if not idle:
+                return False
+            self._left.clear()
+            _shut_down(idle[0])  # it is open as long as it is known here
+        return self._left.wait(_LEAVE_SECONDS)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from .. import options
+from .. import options, waiting
 from ..errors import ConfigError, shown
 from .names import label_names
-from .pushing import Regularly, Trouble, push, write_file
+from .pushing import Regularly, Trouble, push, without_secrets, write_file
 from .server import Server
 
 __all__ = ["Ways"]
@@ -130,12 +130,14 @@ class Ways:
                 is_shared=_is_shared(),
             )
             self._server.start()
-        for is_given, act in (
+        for where, act in (
             (self.textfile, self._write),
-            (self.gateway, self._push),
+            (self.gateway and without_secrets(self.gateway), self._push),
         ):
-            if is_given:
-                self._regular.append(Regularly(act, self.interval, failed))
+            if where:
+                self._regular.append(
+                    Regularly(act, self.interval, failed, where)
+                )
 
     def start(self) -> None:
         """
@@ -152,8 +154,16 @@ class Ways:
         """
         Write and push now.
         """
+        self.nudge()
         for each in self._regular:
-            each.do(self.close_timeout)
+            each.flush(self.close_timeout)
+
+    def nudge(self) -> None:
+        """
+        Have it written and pushed now, and do not wait.
+        """
+        for each in self._regular:
+            each.nudge()
 
     def close(self, done: Callable[[], None]) -> None:
         """
@@ -175,8 +185,10 @@ class Ways:
             self._server.close()
         for each in self._regular:
             each.ended = ended
-        for each in self._regular:
-            each.close(self.close_timeout)
+            each.end()
+        with waiting.within(waiting.deadline(None, self.close_timeout)):
+            for each in self._regular:
+                each.close(self.close_timeout)
         ended()
 
     # --- pages ---

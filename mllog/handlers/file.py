@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .. import options
+from .. import options, waiting
 from ..errors import ConfigError, shown
 from ..formatters.text import TextFormatter
 from ..handling import Handling
@@ -269,9 +269,10 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         """
         Let go of the file; wait for *compress* and *on_rotate*, up to a limit.
         """
-        deadline = time.monotonic() + self._timeout
+        deadline = waiting.deadline(None, self._timeout)
         self._file.close(self._timeout)
         self._plan.close(max(0.0, deadline - time.monotonic()), self.report)
+        waiting.waited()
         logging.Handler.close(self)
 
     # --- rotating, as in the stdlib ---

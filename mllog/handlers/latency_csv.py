@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .. import options
+from .. import options, waiting
 from ..errors import ConfigError, shown
 from ..fields import FIELD_LABELS, RECORD_ATTRIBUTES
 from ..forking import fork_safe_lock, tell_child
@@ -342,11 +342,12 @@ class LatencyCSVHandler(Handling, logging.Handler):
         Write the summaries and let go of the files.
         """
         self.flush()
-        deadline = time.monotonic() + self._timeout
+        deadline = waiting.deadline(None, self._timeout)
         self._file.close(self._timeout)
         if self._summaries is not None:
             self._summaries.close(self._timeout)
         self._plan.close(max(0.0, deadline - time.monotonic()), self.report)
+        waiting.waited()
         super().close()
 
     def __repr__(self) -> str:

@@ -285,6 +285,12 @@ class PrometheusHandler(Handling, logging.Handler):
         """
         return replace(self.ledger.stats(), failures=self._failures)
 
+    def nudge(self) -> None:
+        """
+        Have the textfile written and the gateway pushed to, and do not wait.
+        """
+        self._ways.nudge()
+
     def flush(self) -> None:
         """
         Write the textfile and push to the gateway, if there are any.

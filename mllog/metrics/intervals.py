@@ -8,7 +8,6 @@ import atexit
 import logging
 import math
 import os
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from .. import waiting
 from ..forking import before_child_ends, fork_safe_lock, tell_child
+from ..threads import Flag, SystemThread
 
 __all__ = ["Intervals", "Span"]
 
@@ -95,8 +95,8 @@ class Intervals:
         self._due = math.inf
         self._begun = 0.0
         self._is_busy = False
-        self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
+        self._thread: SystemThread | None = None
+        self._wake = Flag()
 
     def touch(self) -> None:
         """
@@ -159,9 +159,7 @@ class Intervals:
         if self._is_closed or waiting.is_exiting():
             return False
         _hook_exit()
-        thread = threading.Thread(
-            target=self._run, name="mllog-intervals", daemon=True
-        )
+        thread = SystemThread(self._run, "mllog-intervals")
         self._thread = thread
         try:
             thread.start()
@@ -203,10 +201,12 @@ class Intervals:
         self._is_closed = True
         self._wake.set()
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and not thread.is_here:
             if waiting.under_logging_lock():
                 return
-            thread.join(timeout)
+            deadline = waiting.deadline(None, timeout)
+            thread.join(deadline - monotonic())
+            waiting.waited()
         self.turn()
 
 
@@ -238,5 +238,6 @@ def _hook_exit() -> None:
 
 
 def _at_exit() -> None:
+    waiting.count_down()
     for each in list(_everything):
         each.close()

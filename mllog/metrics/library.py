@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -17,6 +16,7 @@ from typing import Any, Final
 from ..errors import ConfigError, shown
 from ..fields import OUR_KEYS, renamed
 from ..forking import fork_safe_lock
+from ..threads import sleep
 from .instruments import Instrument
 from .references import Gathered, Reference
 from .saying import DRIFT, SUMMARY
@@ -225,7 +225,7 @@ def gathered_from(
     watch = Watch(cell, _ignore, _ignore, **{**measured, "fold_at": _FOLD_AT})
     for number, data in enumerate(records):
         if number % _PAUSE_EVERY == _PAUSE_EVERY - 1:
-            time.sleep(0.001)  # the application goes first
+            sleep(0.001)  # the application goes first
             if not go_on():
                 break
         if data.get("logger") not in (SUMMARY, DRIFT):

@@ -4,7 +4,7 @@ Where references come from: earlier logs, the first values, another variant.
 
 from __future__ import annotations
 
-import threading
+import math
 from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any, Final
@@ -13,6 +13,7 @@ from .. import options
 from ..errors import ConfigError, shown
 from ..forking import fork_safe_lock, tell_child
 from ..reading import read
+from ..threads import SystemThread
 from .library import Library, gathered_from, saved_in
 from .references import Reference
 from .watched import Watched
@@ -123,7 +124,7 @@ class Origin:
         """
         In a forked child: the parent's values are the parent's.
         """
-        self._loading: threading.Thread | None = None
+        self._loading: SystemThread | None = None
         self._retry_at = 0.0
         if self._source is None:
             self._library = Library()
@@ -164,7 +165,7 @@ class Origin:
             return None
         return library.find(series.name, labels, series.part)
 
-    def _begin(self) -> threading.Thread | None:
+    def _begin(self) -> SystemThread | None:
         """
         Begin to read, but not too soon after it failed.
         """
@@ -172,9 +173,7 @@ class Origin:
             now = monotonic()
             if self._loading is None and now >= self._retry_at:
                 self._retry_at = now + _RETRY_SECONDS
-                self._loading = threading.Thread(
-                    target=self._load, name="mllog-drift", daemon=True
-                )
+                self._loading = SystemThread(self._load, "mllog-drift")
                 try:
                     self._loading.start()
                 except RuntimeError:  # the interpreter ends
@@ -205,7 +204,7 @@ class Origin:
         if self._library is None:
             thread = self._begin()
             if thread is not None:
-                thread.join(timeout)
+                thread.join(math.inf if timeout is None else timeout)
         return self._library is not None
 
     def library(self, series: Iterable[Watched]) -> Library:

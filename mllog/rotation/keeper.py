@@ -11,7 +11,6 @@ import contextlib
 import gzip
 import os
 import shutil
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -19,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..forking import fork_safe_lock, tell_child
-from ..waiting import under_logging_lock
+from ..threads import Flag, SystemThread, sleep
+from ..waiting import deadline, under_logging_lock, waited
 from . import locks
 from .names import Names, Retention
 
@@ -90,9 +90,9 @@ class Keeper:
         )
         self._on_fault = on_fault
         self._claims: deque[_Claim] = deque()
-        self._thread: threading.Thread | None = None
+        self._thread: SystemThread | None = None
         self._lock = fork_safe_lock()
-        self._hurry = threading.Event()
+        self._hurry = Flag()
         tell_child(self)
 
     def claim(
@@ -152,12 +152,10 @@ class Keeper:
         Begin with what is claimed, if there is anything.
         """
         with self._lock:
-            if not self._claims or (self._thread and self._thread.is_alive()):
+            if not self._claims or (self._thread and self._thread.is_alive):
                 return
             self._hurry.clear()
-            self._thread = threading.Thread(
-                target=self._run, name="mllog-keeper", daemon=True
-            )
+            self._thread = SystemThread(self._run, "mllog-keeper")
             try:
                 self._thread.start()
             except RuntimeError:  # the interpreter is shutting down
@@ -175,17 +173,18 @@ class Keeper:
         """
         self._hurry.set()
         thread = self._thread
-        if thread is None or thread is threading.current_thread():
+        if thread is None or thread.is_here:
             return
         if under_logging_lock():
             return
-        thread.join(timeout)
+        thread.join(deadline(None, timeout) - time.monotonic())
+        waited()
 
     def forget_parent(self) -> None:
         """
         In a forked child: what is claimed is the parent's business.
         """
-        self._hurry = threading.Event()
+        self._hurry = Flag()
         self._thread = None
         claims, self._claims = self._claims, deque()
         for claim in claims:
@@ -217,16 +216,17 @@ class Keeper:
         Wait until no writer has the file open; False where one never leaves.
         """
         wait = _FIRST_WAIT
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        give_up_at = time.monotonic() + _PATIENCE_SECONDS
         while not locks.take(claim.fd):
             locks.share(
                 claim.fd
             )  # the failed attempt gave the shared lock away
-            if time.monotonic() > deadline:
+            if time.monotonic() > give_up_at:
                 return False
             if self._hurry.is_set():
-                deadline = min(deadline, time.monotonic() + _LONGEST_WAIT)
-            time.sleep(wait)
+                soon = time.monotonic() + _LONGEST_WAIT
+                give_up_at = min(give_up_at, soon)
+            sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT / 4)
         return True
 

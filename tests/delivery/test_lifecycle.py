@@ -363,8 +363,8 @@ def test_close_of_several_by_logging_takes_the_time_of_one(
     """
     logging.shutdown closes handlers one by one, and all share one budget.
     """
-    monkeypatch.setattr(lifecycle, "_FLUSH_SECONDS", 0.3)
-    monkeypatch.setattr(lifecycle, "_shutdown", (0, 0.0, 0.0))
+    monkeypatch.setattr(waiting, "_ALL_SECONDS", 0.3)
+    monkeypatch.setattr(waiting, "_shutdown", (0, 0.0, 0.0))
     handlers = [make() for _ in range(4)]
     for handler in handlers:
         handler.sink.block()
@@ -523,36 +523,12 @@ def test_stats_no_longer_have_a_handler_that_is_gone():
 # the exit
 
 
-@pytest.mark.parametrize("given", ["", "0.5", "7"])
-def test_exit_budget_is_that_of_the_environment(monkeypatch, given):
-    """
-    Seconds for all handlers together; 5 if nothing is said.
-    """
-    monkeypatch.delenv("MLLOG_EXIT_SECONDS", raising=False)
-    if given:
-        monkeypatch.setenv("MLLOG_EXIT_SECONDS", given)
-
-    assert float(given or 5) == lifecycle._exit_seconds()
-
-
-def test_exit_budget_that_is_no_number_is_said_and_replaced(
-    monkeypatch, capsys
-):
-    """
-    A mistake in the environment does not cost the last records.
-    """
-    monkeypatch.setenv("MLLOG_EXIT_SECONDS", "soon")
-
-    assert 5 == lifecycle._exit_seconds()
-    assert "MLLOG_EXIT_SECONDS" in capsys.readouterr().err
-
-
 def test_exit_drains_all_within_its_budget(make, logger, monkeypatch):
     """
     A sink that hangs does not keep the others from their last records.
     """
     monkeypatch.setenv("MLLOG_EXIT_SECONDS", "0.3")
-    monkeypatch.setattr(lifecycle, "_exit_by", math.inf)
+    monkeypatch.setattr(waiting, "_exit_by", math.inf)
     monkeypatch.setattr(waiting, "_is_exiting", False)
     handlers = [make(linger_seconds=30) for _ in range(8)]
     for handler in handlers[::2]:

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 
+from ... import threads
 from ...accounting import DeliveryStats
 from ...events import Entry, size_of
 from ...forking import fork_safe_lock
@@ -318,7 +319,7 @@ class ProducerOutbox(Outbox):
         if lane.is_idle:
             return super()._rest(seconds)
         if lane.way is Way.OPENING and not lane.is_full:
-            time.sleep(0)  # let those who log have the lock
+            threads.sleep(0)  # let those who log have the lock
             return True
         if lane.way is Way.EMPTYING:
             self._producer.flush(_LOOK_SECONDS)
@@ -334,7 +335,7 @@ class ProducerOutbox(Outbox):
         """
         Have what is in the producer come back, to be in front of all else.
         """
-        if not self._recalling.acquire(timeout=_RECALL_SECONDS):
+        if not threads.acquire(self._recalling, _RECALL_SECONDS):
             return  # somebody else does it, and needs the lock that we have
         try:
             self._call_back()

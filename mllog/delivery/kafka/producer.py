@@ -5,12 +5,14 @@ A producer of librdkafka: what it is given, and what it gives back.
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from threading import get_ident
 from types import MethodType
 from typing import Any, NamedTuple
 
+from ... import threads
 from ...errors import ConfigError, require
 from ...events import Entry, Event, Message
 from ...forking import tell_child
@@ -26,6 +28,7 @@ _leaked: list[Any] = []
 # The reports of 100 000 messages take a quarter of a second.
 _PURGES = 5
 _PURGE_SECONDS = 1.0
+_LOOK_SECONDS = 0.005
 
 
 # Of what librdkafka logs, what matters comes as an error as well.
@@ -239,8 +242,19 @@ class Producer:
         made = self._made
         if made is None:
             return 0
-        self._safely(made.flush, max(seconds, 0.0))
+        self._wait(made, max(seconds, 0.0))
         return len(made)
+
+    def _wait(self, made: Any, seconds: float) -> None:
+        if not threads.in_greenlet():
+            self._safely(made.flush, seconds)
+            return
+        deadline = time.monotonic() + seconds
+        while len(made):  # the client would hold up all greenlets
+            self._safely(made.poll, 0)
+            if time.monotonic() >= deadline:
+                return
+            threads.sleep(_LOOK_SECONDS)
 
     def purge(self) -> None:
         """
@@ -253,7 +267,7 @@ class Producer:
             if made is None or not len(made):
                 return
             self._safely(made.purge)
-            self._safely(made.flush, _PURGE_SECONDS)
+            self._wait(made, _PURGE_SECONDS)
 
     def _safely(self, call: Callable[..., Any], *arguments: float) -> None:
         """

@@ -4,11 +4,12 @@ Several uploads at the same time.
 
 from __future__ import annotations
 
-import threading
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 
 from ...recursion import mark_as_ours
+from ...threads import SystemThread
 
 __all__ = ["run_all"]
 
@@ -54,17 +55,15 @@ def run_all(
     others = _started(work, min(at_once, len(waiting)) - 1)
     work()
     for thread in others:
-        thread.join()
+        thread.join(math.inf)
     if failed:
         raise max(failed, key=weight)
 
 
-def _started(work: Callable[[], None], count: int) -> list[threading.Thread]:
-    started: list[threading.Thread] = []
+def _started(work: Callable[[], None], count: int) -> list[SystemThread]:
+    started: list[SystemThread] = []
     for _ in range(count):
-        thread = threading.Thread(
-            target=work, name="mllog-upload", daemon=True
-        )
+        thread = SystemThread(work, "mllog-upload")
         try:
             thread.start()
         except RuntimeError:  # too many, or the interpreter ends

@@ -5,12 +5,11 @@ One thread for all spools of the process that tells the disk every 0.5 s.
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
 import weakref
 from typing import Protocol
 
 from ...forking import fork_safe_lock, tell_child
+from ...threads import SystemThread, sleep
 
 __all__ = ["SYNC_SECONDS", "Syncer", "syncer"]
 
@@ -35,7 +34,7 @@ class Syncer:
     def __init__(self) -> None:
         self._lock = fork_safe_lock()
         self._watched: weakref.WeakSet[_Syncable] = weakref.WeakSet()
-        self._thread: threading.Thread | None = None
+        self._thread: SystemThread | None = None
         tell_child(self)
 
     def watch(self, spool: _Syncable) -> None:
@@ -46,9 +45,7 @@ class Syncer:
             self._watched.add(spool)
             if self._thread is not None:
                 return
-            self._thread = threading.Thread(
-                target=self._run, name="mllog-syncer", daemon=True
-            )
+            self._thread = SystemThread(self._run, "mllog-syncer")
             try:
                 self._thread.start()
             except RuntimeError:  # the interpreter is shutting down
@@ -70,7 +67,7 @@ class Syncer:
 
     def _run(self) -> None:
         while True:
-            time.sleep(SYNC_SECONDS)
+            sleep(SYNC_SECONDS)
             with self._lock:
                 watched = list(self._watched)
                 if not watched:
