@@ -12,7 +12,13 @@ from typing import Any
 
 from .. import options
 from ..delivery.otlp.endpoint import Endpoint, Security
-from ..delivery.otlp.environment import headers_of, pairs
+from ..delivery.otlp.environment import (
+    COMPRESSIONS,
+    PROTOCOLS,
+    Environment,
+    headers_of,
+    pairs,
+)
 from ..errors import shown
 from .findings import Report
 from .model import Part, Setup, is_known
@@ -22,7 +28,6 @@ from .trying import Parser, given, refusal, single, takes_all
 __all__ = ["check"]
 
 _FILES = ("certificate", "client_certificate", "client_key")
-_PROTOCOLS = ("http/protobuf", "grpc")
 
 
 def check(setup: Setup, report: Report) -> None:
@@ -35,6 +40,7 @@ def check(setup: Setup, report: Report) -> None:
             _check_packages(part, report)
             _check_place(part, report)
             _check_security(part, report)
+            _check_environment(part, report)
 
 
 def _check_packages(part: Part, report: Report) -> None:
@@ -66,8 +72,8 @@ def _check_place(part: Part, report: Report) -> None:
     endpoint, protocol = part.get("endpoint"), part.get("protocol")
     if endpoint in (None, "") or not is_known(endpoint):
         return
-    if protocol not in _PROTOCOLS:
-        protocol = _PROTOCOLS[0]
+    if protocol not in PROTOCOLS:
+        protocol = PROTOCOLS[0]
     make = functools.partial(Endpoint.of, protocol=protocol, is_whole=False)
     if error := refusal(make, {"given": endpoint}):
         report.refused(part.place("endpoint"), error, part.label)
@@ -92,7 +98,7 @@ def _check_port(
     """
     other = {"http/protobuf": 4317, "grpc": 4318}[protocol]
     if found.port == other:
-        right = _PROTOCOLS[1 - _PROTOCOLS.index(protocol)]
+        right = PROTOCOLS[1 - PROTOCOLS.index(protocol)]
         report.warning(
             part.place("endpoint"),
             f"{part.label}: port {other} is usually that of {right}, and"
@@ -121,6 +127,29 @@ def _check_security(part: Part, report: Report) -> None:
         )
 
 
+def _check_environment(part: Part, report: Report) -> None:
+    """
+    Report variables of the platform that the handler will pass over.
+    """
+    told = Environment()
+    protocol = part.get("protocol")
+    if protocol not in PROTOCOLS:
+        protocol = told.protocol()
+    if not part.get("endpoint"):
+        told.endpoint(protocol)
+    if not part.get("headers"):
+        told.headers(protocol)
+    if not part.get("compression"):
+        told.compression()
+    told.resource()
+    for variable, problem in told.problems.items():
+        report.warning(
+            part.place("class"),
+            f"{variable} is passed over: {problem}",
+            f"correct {variable} in the environment",
+        )
+
+
 def _resource(option: str, value: Any) -> Any:
     if isinstance(value, str) or value is None:
         return pairs(option, value)
@@ -137,10 +166,10 @@ def _headers(option: str, value: Any) -> Any:  # noqa: ARG001 - by name
 
 _SINGLE: dict[str, Parser] = {
     "protocol": lambda option, value: options.optional(
-        lambda o, v: options.choice(o, v, _PROTOCOLS), option, value
+        lambda o, v: options.choice(o, v, PROTOCOLS), option, value
     ),
     "compression": lambda option, value: options.optional(
-        lambda o, v: options.choice(o, v, ("gzip", "none")), option, value
+        lambda o, v: options.choice(o, v, COMPRESSIONS), option, value
     ),
     "headers": _headers,
     "max_attributes": functools.partial(options.integer, minimum=1),

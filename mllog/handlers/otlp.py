@@ -5,7 +5,6 @@ Records to a collector of OpenTelemetry, by OTLP.
 from __future__ import annotations
 
 import logging
-import os
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,23 +12,21 @@ from typing import Any
 from .. import options
 from ..delivery.handler import ShippingHandler
 from ..delivery.otlp import (
+    COMPRESSIONS,
+    PROTOCOLS,
     Endpoint,
+    Environment,
     HTTPTransport,
     Requests,
-    Security,
-    endpoint_from_environment,
-    from_environment,
     headers_of,
     pairs,
 )
 from ..events import Entry
 from ..fields import message_of
 from ..formatters.otlp import LogRecordFormat, body_of
+from ..values import clean
 
 __all__ = ["OTLPHandler"]
-
-_PROTOCOLS = ("http/protobuf", "grpc")
-_COMPRESSIONS = ("gzip", "none")
 
 
 class OTLPHandler(ShippingHandler):
@@ -45,7 +42,8 @@ class OTLPHandler(ShippingHandler):
     (``OTEL_EXPORTER_OTLP_ENDPOINT``, ``…_LOGS_ENDPOINT``, ``…_HEADERS``,
     ``…_PROTOCOL``, ``…_INSECURE``, ``…_COMPRESSION``, ``…_CERTIFICATE``,
     ``…_CLIENT_CERTIFICATE``, ``…_CLIENT_KEY``, ``OTEL_SERVICE_NAME``,
-    ``OTEL_RESOURCE_ATTRIBUTES``).
+    ``OTEL_RESOURCE_ATTRIBUTES``).  One that makes no sense is reported and
+    passed over: it is the platform's, and stops no program.
 
     Guarantee:
         Logging never waits for the collector, and its constructor does not
@@ -118,28 +116,25 @@ class OTLPHandler(ShippingHandler):
         max_attributes: int | str = 128,
         **delivery: Any,
     ) -> None:
-        protocol = _chosen("protocol", protocol, _PROTOCOLS)
-        is_whole = False
-        if endpoint in (None, ""):
-            endpoint, is_whole = endpoint_from_environment()
-        self.endpoint = Endpoint.of(endpoint, protocol, is_whole=is_whole)
+        told = Environment()
+        protocol = _chosen("protocol", protocol, PROTOCOLS) or told.protocol()
+        self.endpoint = (
+            told.endpoint(protocol)
+            if endpoint in (None, "")
+            else Endpoint.of(endpoint, protocol, is_whole=False)
+        )
         self.destination = str(self.endpoint)
-        given = {
-            "certificate": certificate,
-            "client_certificate": client_certificate,
-            "client_key": client_key,
-        }
-        security = Security.of(
-            **{
-                name: value or from_environment(name.upper())
-                for name, value in given.items()
-            }
+        security = told.security(
+            certificate=certificate,
+            client_certificate=client_certificate,
+            client_key=client_key,
         )
         if headers in (None, ""):
-            headers = from_environment("HEADERS")
-        compresses = _chosen("compression", compression, _COMPRESSIONS)
+            headers = told.headers(protocol)
+        compression = _chosen("compression", compression, COMPRESSIONS)
+        compression = compression or told.compression()
         requests = Requests(
-            _resource(service_name, resource_attributes),
+            _resource(told, service_name, resource_attributes),
             options.integer("max_attributes", max_attributes, minimum=1),
         )
         timeout = options.number("timeout_seconds", timeout_seconds)
@@ -150,12 +145,14 @@ class OTLPHandler(ShippingHandler):
                 self.endpoint,
                 requests,
                 headers=headers_of(headers),
-                compresses=compresses == "gzip",
+                compresses=compression == "gzip",
                 security=security,
                 say=self.reports.say,
             ),
             str(self.endpoint),
         )
+        for variable, problem in told.problems.items():
+            self.reports.say(f"{variable} is passed over: {problem}")
 
     def default_formatter(self) -> logging.Formatter:
         """
@@ -184,10 +181,7 @@ class _MessageFormatter(logging.Formatter):
 
 
 def _chosen(name: str, given: Any, allowed: tuple[str, ...]) -> str:
-    if given in (None, ""):
-        given = from_environment(name.upper()) or allowed[0]
-        name = f"OTEL_EXPORTER_OTLP_{name.upper()}"
-    return options.choice(name, given, allowed)
+    return "" if given in (None, "") else options.choice(name, given, allowed)
 
 
 def _transport(protocol: str) -> Any:
@@ -198,19 +192,17 @@ def _transport(protocol: str) -> Any:
     return HTTPTransport
 
 
-def _resource(service_name: Any, attributes: Any) -> dict[str, Any]:
+def _resource(
+    told: Environment, service_name: Any, attributes: Any
+) -> dict[str, Any]:
     """
     The attributes of what logs; what is given wins over the environment.
     """
     found: dict[str, Any] = {
         "service.name": "unknown_service",
         "host.name": socket.gethostname(),
+        **told.resource(),
     }
-    told = os.environ.get("OTEL_RESOURCE_ATTRIBUTES")
-    found.update(pairs("OTEL_RESOURCE_ATTRIBUTES", told))
-    name = os.environ.get("OTEL_SERVICE_NAME")
-    if name:
-        found["service.name"] = name
     found.update(
         options.mapping("resource_attributes", attributes)
         if isinstance(attributes, Mapping)
@@ -219,4 +211,8 @@ def _resource(service_name: Any, attributes: Any) -> dict[str, Any]:
     name = options.optional(options.text, "service_name", service_name)
     if name:
         found["service.name"] = name
-    return found
+    # the environment may hold bytes that are no text
+    return {
+        clean(name): clean(value) if isinstance(value, str) else value
+        for name, value in found.items()
+    }

@@ -338,14 +338,91 @@ def test_variable_of_grpc_needs_no_scheme(monkeypatch, variables, expected):
     assert expected == str(mllog.OTLPHandler(protocol="grpc").endpoint)
 
 
-def test_variable_that_cannot_work_is_named(monkeypatch):
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "udp"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://collector"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:port"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "s3cr3t"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a b=s3cr3t"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/no/such"),
+        (
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "deployment.environment.name=prod,broken",
+        ),
+        ("OTEL_RESOURCE_ATTRIBUTES", "=x,team=ml"),
+    ],
+    ids=as_id,
+)
+def test_variable_of_the_platform_that_makes_no_sense_is_told_and_passed_over(
+    collector, received, logger, monkeypatch, capsys, variable, value
+):
     """
-    The error says which variable, for nobody gave the option.
+    It is meant for other programs as well, and stops none.
     """
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
+    monkeypatch.setenv(variable, value)
+    if variable == "OTEL_EXPORTER_OTLP_ENDPOINT":
+        assert "localhost" in str(mllog.OTLPHandler().endpoint)
+    else:
+        handler = mllog.OTLPHandler(linger_seconds=0.01)
+        logger.addHandler(handler)
+        logger.info("x")
+        assert handler.flush(DEADLINE)
+        assert 1 == len(received())
 
-    with pytest.raises(ConfigError, match="OTEL_EXPORTER_OTLP_PROTOCOL="):
-        mllog.OTLPHandler()
+    told = capsys.readouterr().err
+    assert f"{variable} is passed over" in told
+    assert "s3cr3t" not in told
+
+
+def test_protocol_of_the_platform_whose_package_is_missing_is_passed_over(
+    monkeypatch, capsys
+):
+    """
+    HTTP is spoken, and the extra named; who wrote it himself is refused.
+    """
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+
+    assert "http://localhost:4318/v1/logs" == str(mllog.OTLPHandler().endpoint)
+    assert "mllog-handlers[otlp-grpc]" in capsys.readouterr().err
+    with pytest.raises(ImportError):
+        mllog.OTLPHandler(protocol="grpc")
+
+
+def test_header_of_the_platform_that_grpc_cannot_have_is_passed_over(
+    monkeypatch, capsys
+):
+    """
+    What HTTP could send may be none of gRPC's.
+    """
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "grpc-x=s3cr3t")
+    mllog.OTLPHandler(protocol="grpc")
+
+    told = capsys.readouterr().err
+    assert "OTEL_EXPORTER_OTLP_HEADERS is passed over" in told
+    assert "s3cr3t" not in told
+
+
+def test_variable_that_is_no_text_reaches_the_collector(
+    collector, received, logger, monkeypatch
+):
+    """
+    A byte that is no UTF-8 is escaped, and loses no record.
+    """
+    monkeypatch.setenv("OTEL_SERVICE_NAME", os.fsdecode(b"caf\xe9"))
+    handler = handler_to(collector, "http/protobuf")
+    logger.addHandler(handler)
+    logger.info("x")
+    assert handler.flush(DEADLINE)
+
+    (found,) = received()
+    assert "caf\\udce9" == found.resource["service.name"]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from .endpoint import Endpoint, Security
 from .environment import (
-    endpoint_from_environment,
-    from_environment,
+    COMPRESSIONS,
+    PROTOCOLS,
+    Environment,
     headers_of,
     pairs,
 )
@@ -15,12 +16,13 @@ from .http import HTTPTransport
 from .messages import Requests
 
 __all__ = [
+    "COMPRESSIONS",
+    "PROTOCOLS",
     "Endpoint",
+    "Environment",
     "HTTPTransport",
     "Requests",
     "Security",
-    "endpoint_from_environment",
-    "from_environment",
     "headers_of",
     "pairs",
 ]

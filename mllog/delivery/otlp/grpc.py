@@ -19,7 +19,7 @@ from .endpoint import Endpoint, Security
 from .faults import OTLPError, error_of_way
 from .messages import Requests
 
-__all__ = ["GRPCTransport"]
+__all__ = ["GRPCTransport", "metadata_of"]
 
 _METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 # the delivery core tries again, and knows for how long
@@ -84,7 +84,7 @@ class GRPCTransport:
     ) -> None:
         self._grpc: Any = require("grpc", "otlp-grpc")
         self._endpoint, self._requests = endpoint, requests
-        self._metadata = _metadata(headers)
+        self._metadata = metadata_of(headers)
         kinds = self._grpc.Compression
         self._compression = kinds.Gzip if compresses else kinds.NoCompression
         self._security = security
@@ -201,7 +201,7 @@ class GRPCTransport:
         )
 
 
-def _metadata(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def metadata_of(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """
     Headers as gRPC has them.
 

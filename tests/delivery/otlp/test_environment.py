@@ -5,7 +5,7 @@ OpenTelemetry's variables, and its lists of pairs.
 import pytest
 
 from mllog.delivery.otlp.environment import (
-    from_environment,
+    Environment,
     headers_of,
     pairs,
 )
@@ -16,11 +16,31 @@ def test_variable_of_logs_wins_over_that_of_all_signals(monkeypatch):
     """
     OTEL_EXPORTER_OTLP_LOGS_X, else OTEL_EXPORTER_OTLP_X, else nothing.
     """
-    assert from_environment("ENDPOINT") is None
+    told = Environment()
+
+    def value():
+        return told.value("ENDPOINT", lambda name, text: f"{name}={text}")
+
+    assert value() is None
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", " http://a ")
-    assert "http://a" == from_environment("ENDPOINT")
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://a" == value()
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://b")
-    assert "http://b" == from_environment("ENDPOINT")
+    assert "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://b" == value()
+    assert {} == told.problems
+
+
+def test_variable_of_logs_that_makes_no_sense_leaves_that_of_all_signals(
+    monkeypatch,
+):
+    """
+    The next one is asked, and the first one named.
+    """
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "lz4")
+    told = Environment()
+
+    assert "none" == told.compression()
+    assert ["OTEL_EXPORTER_OTLP_LOGS_COMPRESSION"] == [*told.problems]
 
 
 @pytest.mark.parametrize(
