@@ -15,16 +15,18 @@ environment of the process that applies it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import options
 from .errors import ConfigError, shown
 
-__all__ = ["SETTINGS", "Setting"]
+__all__ = ["SETTINGS", "Setting", "odd_sizes"]
 
 _HIGHEST_PORT = 65535
+_SIZE = re.compile(r"[1-9][0-9]{0,4}")
 
 
 def _whole(option: str, value: Any) -> int:
@@ -353,6 +355,19 @@ SETTINGS = {
         ),
     )
 }
+
+
+def odd_sizes(environ: Mapping[str, str]) -> list[str]:
+    """
+    The variables of *environ* that are no size of a terminal.
+
+    Rich takes any digit for one of a number, and any number for a size.
+    """
+    return [
+        name
+        for name in ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
+        if name in environ and not _SIZE.fullmatch(environ[name])
+    ]
 
 
 def __getattr__(name: str) -> Any:

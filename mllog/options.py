@@ -125,6 +125,7 @@ _UNITS = {
     "GIB": 2**30,
     "TIB": 2**40,
 }
+_MOST_DIGITS = 10
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)\s*", re.IGNORECASE)
 
 
@@ -135,7 +136,9 @@ def size(option: str, value: Any) -> int:
     if isinstance(value, str):
         match = _SIZE.fullmatch(value)
         if match and (unit := _UNITS.get(match[2].upper())) is not None:
-            return int(float(match[1]) * unit)
+            found = float(match[1]) * unit
+            if found < math.inf:
+                return int(found)
     elif (
         isinstance(value, (int, float))
         and not isinstance(value, bool)
@@ -266,9 +269,10 @@ def level(option: str, value: Any) -> int | str:
     A logging level by number or by a name that logging knows.
     """
     if isinstance(value, str):
-        if value.strip().isdecimal():
-            return int(value)
-        for name in (value.strip(), value.strip().upper()):
+        text = value.strip()
+        if text.isdecimal() and len(text) < _MOST_DIGITS:
+            return int(text)
+        for name in (text, text.upper()):
             if isinstance(logging.getLevelName(name), int):
                 return name
     elif isinstance(value, int) and not isinstance(value, bool):

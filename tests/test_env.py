@@ -9,6 +9,7 @@ import pytest
 
 import mllog
 from mllog import env
+from mllog.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
@@ -228,3 +229,31 @@ def test_ext_in_dictconfig_is_resolved(monkeypatch):
     converter = logging.config.BaseConfigurator({})
 
     assert converter.convert("ext://mllog.env.LEVEL") == "ERROR"
+
+
+@pytest.mark.parametrize("name", sorted(env.SETTINGS))
+def test_setting_of_any_text_is_a_value_or_a_config_error(monkeypatch, name):
+    """
+    Ours are options: what cannot work is refused with the variable's name.
+    """
+    setting = env.SETTINGS[name]
+    for text in (
+        "",
+        " ",
+        "odd",
+        "-1",
+        "1e999",
+        "nan",
+        "²",
+        "9" * 5000,
+        "a\nb",
+        "[" * 99,
+        "\udcff",
+        "${HOME}",
+        "{",
+    ):
+        monkeypatch.setenv(setting.variable, text)
+        try:
+            setting.value()
+        except ConfigError as exc:
+            assert setting.variable in str(exc), text

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
+from ..env import odd_sizes
 from ..errors import MllogError
 from . import (
     check,
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever it can encode
             stream.reconfigure(errors="backslashreplace")
+    for name in odd_sizes(os.environ):
+        del os.environ[name]
     parser = _parser()
     given = parser.parse_args(argv)
     if "run" not in given:

@@ -21,23 +21,29 @@ __all__ = ["NativeBook", "folder_of_processes"]
 _VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 
-def folder_of_processes() -> str:
+def folder_of_processes(say: Callable[[str], None]) -> str:
     """
     The folder that the processes share, made if need be; ``""`` for none.
 
+    Args:
+        say: Told of one that cannot be used, which is passed over.
+
     Raises:
-        ConfigError: It is set, and cannot be used.
+        ConfigError: It was set too late.
     """
     folder = os.environ.get(_VARIABLE, "")
     if not folder:
         return ""
     try:
         os.makedirs(folder, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError("it cannot be written")
     except OSError as exc:
-        raise ConfigError(
-            f"{shown(_VARIABLE, folder)}: {exc}",
-            expected="a folder that can be written",
-        ) from None
+        say(
+            f"{shown(_VARIABLE, folder)} is passed over: {exc}; each process"
+            " has its own metrics"
+        )
+        return ""
     from prometheus_client import values
 
     if not getattr(values.ValueClass, "_multiprocess", False):

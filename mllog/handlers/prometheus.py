@@ -169,9 +169,12 @@ class PrometheusHandler(Handling, logging.Handler):
         has_accounting = options.boolean("accounting", accounting)
         require("prometheus_client", "prometheus")
         chosen = _registry(registry, is_served=ways.is_any)
-        is_shared = bool(folder_of_processes())
+        untold: list[str] = []
+        is_shared = bool(folder_of_processes(untold.append))
         super().__init__()
         self.set_up(filters)
+        for problem in untold:
+            self.reports.say(problem)
         self.registry: Any = None
         self._book: Any = None
         self._totals: Totals | None = None

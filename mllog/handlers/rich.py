@@ -5,6 +5,7 @@ Records in rich's own columns.
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from rich.pretty import Node
 from rich.text import Text
 
 from .. import options
+from ..env import odd_sizes
 from ..fields import error_of, fields_of, message_of
 from ..filters.record_filter import LINES_AROUND, RecordFilter
 from ..formatters.exceptions import is_text, trace
@@ -84,7 +86,18 @@ class RichHandler(Handling, _RichHandler):
         )
         if console is None:
             # without a file it asks for sys.stdout or sys.stderr each time
-            console = Console(stderr=name == "stderr", soft_wrap=True)
+            odd = odd_sizes(os.environ)
+            console = Console(
+                stderr=name == "stderr",
+                soft_wrap=True,
+                _environ={
+                    each: os.environ[each]
+                    for each in os.environ
+                    if each not in odd
+                }
+                if odd
+                else None,
+            )
         known = [RichHandler.__init__, _RichHandler.__init__]
         options.refuse_unknown(
             rich_options,

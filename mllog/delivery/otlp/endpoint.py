@@ -12,6 +12,7 @@ from typing import Any
 
 from ... import options
 from ...errors import ConfigError, shown
+from ..sockets.tls import trusting
 
 __all__ = ["Endpoint", "Security"]
 
@@ -150,7 +151,7 @@ class Security:
         Raises:
             OSError: A file cannot be read, or is not what it should be.
         """
-        context = ssl.create_default_context(cafile=self.certificate)
+        context = trusting(self.certificate)
         if self.client_certificate:
             context.load_cert_chain(self.client_certificate, self.client_key)
         return context

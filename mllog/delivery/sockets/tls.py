@@ -18,7 +18,7 @@ from .errors import SocketError, TLSError
 from .refusals import explained
 from .waiting import ready
 
-__all__ = ["TLS"]
+__all__ = ["TLS", "trusting"]
 
 # How long a server that says nothing after the handshake may still refuse.
 _ALERT_SECONDS = 0.05
@@ -221,7 +221,7 @@ class TLS:
             option: _content(option, path) for option, path in self._files()
         }
         try:
-            context = ssl.create_default_context(cafile=self._ca_file)
+            context = trusting(self._ca_file)
         except OSError as exc:
             raise _no_certificate("ca_file", self._ca_file) from exc
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -246,6 +246,27 @@ class TLS:
             option = "key_file" if self._key_file else "cert_file"
             path = self._key_file or cert_file
             raise _no_key(option, path, texts[option], exc) from exc
+
+
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """
+    A client's context that trusts *ca_file*, or the system's authorities.
+
+    Raises:
+        OSError: The file cannot be read, or holds no certificate.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError:
+        if not os.environ.get("SSLKEYLOGFILE"):
+            raise
+    # that one cannot be written, which is no reason to send nothing
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca_file is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(ca_file)
+    return context
 
 
 def _shake(sock: ssl.SSLSocket, deadline: float) -> None:
