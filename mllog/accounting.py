@@ -30,6 +30,9 @@ class Stats:
         fragments: Lines that a full disk cut short.
 
         failures: Attempts to serve, write or push metrics that failed.
+
+        relabelled: Values measured as ``other``, since *max_series* or
+            *max_runs* other label sets came before.
     """
 
     written: int = 0
@@ -37,6 +40,7 @@ class Stats:
     refused: Mapping[str, int] = field(default_factory=dict)
     fragments: int = 0
     failures: int = 0
+    relabelled: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,9 @@ class DeliveryStats:
 
         last_success: When the sink last acknowledged, as ``time.time()``; 0
             if it never did.
+
+        relabelled: Records stored under the key ``other``, since a batch had
+            too many values of *key_fields*.
     """
 
     accepted: int = 0
@@ -126,6 +133,7 @@ class DeliveryStats:
     payloads: Mapping[str, int] = field(default_factory=dict)
     send_seconds: float = 0.0
     last_success: float = 0.0
+    relabelled: int = 0
 
 
 class Ledger:
@@ -142,7 +150,7 @@ class Ledger:
         self._lock = fork_safe_lock()
         self._dropped: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
-        self._fragments = 0
+        self._fragments = self._relabelled = 0
         self.wrote = self._written.__next__
         tell_child(self)
 
@@ -153,7 +161,7 @@ class Ledger:
         self._before = self._count()
         self._dropped.clear()
         self._refused.clear()
-        self._fragments = 0
+        self._fragments = self._relabelled = 0
 
     def _count(self) -> int:
         # repr is "count(n)": reading it is the only way that does not add
@@ -180,6 +188,13 @@ class Ledger:
         with self._lock:
             self._fragments += 1
 
+    def relabelled(self) -> None:
+        """
+        One value is measured as ``other``: its labels have no series.
+        """
+        with self._lock:
+            self._relabelled += 1
+
     @property
     def lost(self) -> int:
         """
@@ -197,4 +212,5 @@ class Ledger:
                 dropped=dict(self._dropped),
                 refused=dict(self._refused),
                 fragments=self._fragments,
+                relabelled=self._relabelled,
             )

@@ -48,6 +48,7 @@ _OCCURRENCES: Final = (
     "unspooled",
     "torn",
     "adopted",
+    "relabelled",
 )
 
 #: Names that no field can have.
@@ -147,7 +148,8 @@ def _ends(each: Stats | DeliveryStats) -> Iterator[tuple[str, str, int]]:
 def _events(each: Stats | DeliveryStats) -> Mapping[str, int]:
     if isinstance(each, DeliveryStats):
         return {name: getattr(each, name) for name in _OCCURRENCES}
-    found = {"fragments": each.fragments, "failures": each.failures}
+    names = ("fragments", "failures", "relabelled")
+    found = {name: getattr(each, name) for name in names}
     return {name: number for name, number in found.items() if number}
 
 

@@ -265,14 +265,12 @@ class _HTTPServer(HTTPServer):
             except Exception:
                 self.handle_error(connection, client_address)
             finally:
-                self._leaves(visitor)
-                self.shutdown_request(connection)
+                self._leaves(visitor, connection)
 
         try:
             SystemThread(serve, "mllog-scrape").start()
         except RuntimeError:  # no thread any more
-            self._leaves(visitor)
-            self.shutdown_request(request)
+            self._leaves(visitor, request)
 
     def asks(self, request: Any) -> None:
         """
@@ -281,8 +279,9 @@ class _HTTPServer(HTTPServer):
         with self._lock:
             self._visitors[request.fileno()] = True
 
-    def _leaves(self, visitor: int) -> None:
-        with self._lock:
+    def _leaves(self, visitor: int, request: Any) -> None:
+        with self._lock:  # else the next visitor may have that descriptor
+            self.shutdown_request(request)
             self._visitors.pop(visitor, None)
             self._left.set()
 

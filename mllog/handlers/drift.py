@@ -184,6 +184,7 @@ class DriftHandler(Handling, logging.Handler):
             self.ledger.refused,
             self.report,
             **measured,
+            relabel=self.ledger.relabelled,
             fold_at=_fold_at(self._sizes.records, reference_records),
         )
         self._take = self._watch.take

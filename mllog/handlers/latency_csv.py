@@ -38,10 +38,12 @@ class _Series:
 
     __slots__ = ("labels", "quantiles", "row_end", "said")
 
-    def __init__(self, labels: tuple[str, ...]) -> None:
+    def __init__(
+        self, labels: tuple[str, ...], quantiles: Quantiles | None = None
+    ) -> None:
         self.labels = labels
         self.row_end = "".join(f",{_cell(label)}" for label in labels) + "\n"
-        self.quantiles = Quantiles()
+        self.quantiles = quantiles or Quantiles()
         self.said = 0
 
 
@@ -111,7 +113,9 @@ class LatencyCSVHandler(Handling, logging.Handler):
         summary_filename: Where summaries go; None is ``<name>.summary.csv``,
             ``""`` writes none.
 
-        max_series: Label sets kept apart; further ones count as ``other``.
+        max_series: Label sets whose percentiles are kept apart; further ones
+            are summed up as ``other``, and counted as ``relabelled``.  Rows
+            keep their labels.
 
         filters: Filters, or plain data that names them.
 
@@ -272,8 +276,9 @@ class LatencyCSVHandler(Handling, logging.Handler):
             series = self._by_text.get(texts)
             if series is None:
                 if len(self._by_text) >= self._max_series:
-                    texts = (OTHER,) * len(texts)
-                series = self._by_text.setdefault(texts, _Series(texts))
+                    self.ledger.relabelled()
+                    return _Series(texts, self._other().quantiles)
+                series = self._by_text[texts] = _Series(texts)
                 if self._summary_at == math.inf and self._interval > 0:
                     self._summary_at = time.time() + self._interval
             types = tuple(map(type, values))
@@ -283,6 +288,13 @@ class LatencyCSVHandler(Handling, logging.Handler):
                 is_unclear = any(value in (0, 1) for value in values)
                 self._by_value[values] = series, types if is_unclear else None
         return series
+
+    def _other(self) -> _Series:
+        """
+        The series of all labels that have none; their rows keep them.
+        """
+        texts = (OTHER,) * len(self.labels)
+        return self._by_text.setdefault(texts, _Series(texts))
 
     def _catch_up(self, quantiles: Quantiles, now: float) -> None:
         """

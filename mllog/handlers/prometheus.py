@@ -190,7 +190,11 @@ class PrometheusHandler(Handling, logging.Handler):
         self._clashing: set[Metric] = set()
         self._wrote = self.ledger.wrote
         self._meter = Meter(
-            self._cell, self.ledger.refused, self.report, **measured
+            self._cell,
+            self.ledger.refused,
+            self.report,
+            relabel=self.ledger.relabelled,
+            **measured,
         )
         self._take = self._meter.take
         ways.open(self.registry, self._failed)

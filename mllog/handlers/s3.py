@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .. import options
+from ..accounting import DeliveryStats
 from ..compression import codec_of
 from ..delivery.s3 import KEY_TEMPLATE, BatchTransport, Keys, safe
 from ..delivery.s3.handler import ObjectHandler
@@ -49,7 +51,8 @@ class S3Handler(ObjectHandler):
 
         key_fields: Fields of records that may stand in a key, reduced to
             ``A-Z a-z 0-9 . _ -``; records are sorted into objects by them, at
-            most 100 in a batch.
+            most 100 in a batch; further ones have ``other`` in their key,
+            and count as ``relabelled``.
 
         compression: ``"gzip"``, ``"zstd"`` or ``"none"``.
 
@@ -117,6 +120,14 @@ class S3Handler(ObjectHandler):
             BatchTransport(self._store, keys, codec, self._at_once),
             str(self.location),
         )
+
+    def stats(self) -> DeliveryStats:
+        """
+        What became of the records, and where the others are.
+        """
+        way = self.__dict__.get("way")  # None while it is made
+        relabelled = 0 if way is None else way.relabelled
+        return replace(super().stats(), relabelled=relabelled)
 
     def way_to_entry(self) -> Callable[[logging.LogRecord], Entry]:
         """

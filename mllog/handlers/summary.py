@@ -117,7 +117,11 @@ class SummaryHandler(Handling, logging.Handler):
         self._failures = 0
         self._wrote = self.ledger.wrote
         self._meter = Meter(
-            tally_of, self.ledger.refused, self.report, **measured
+            tally_of,
+            self.ledger.refused,
+            self.report,
+            relabel=self.ledger.relabelled,
+            **measured,
         )
         self._take = self._meter.take
         self._intervals = Intervals(

@@ -150,17 +150,23 @@ class TensorBoardHandler(Handling, logging.Handler):
         }
         most = options.integer("max_runs", max_runs, minimum=1)
         self._encoder = Encoder()
-        self._runs = Runs(log_dir, run, most, self._encoder.head)
         self._fields = Fields(self._encoder, **shapes)
         super().__init__()
         self.set_up(filters)
+        self._runs = Runs(
+            log_dir, run, most, self._encoder.head, self.ledger.relabelled
+        )
         self._now = Now()
         self._lock_of_cells = fork_safe_lock()
         self._cells: dict[tuple[EventFile, str], tuple[Metric, Cell]] = {}
         self._steps: dict[tuple[EventFile, str], Steps] = {}
         self._clashing: set[Metric] = set()
         self._meter = Meter(
-            self._cell, self.ledger.refused, self.report, **measured
+            self._cell,
+            self.ledger.refused,
+            self.report,
+            relabel=self.ledger.relabelled,
+            **measured,
         )
         self._take = self._meter.take
         self._wrote = self.ledger.wrote

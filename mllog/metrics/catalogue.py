@@ -63,6 +63,8 @@ class Catalogue:
 
         marks: Fields that tie an observation to its record; the first that
             the record has.
+
+        relabel: Told of each value that is measured as ``other``.
     """
 
     def __init__(
@@ -77,9 +79,11 @@ class Catalogue:
         max_series: int = 1000,
         automatic: bool = True,
         marks: Sequence[str] = (),
+        relabel: Callable[[], None] = lambda: None,
     ) -> None:
         self._cell_of = cell_of
         self._refuse = refuse
+        self._relabel = relabel
         self._report = report
         self._known = known
         self._metrics = tuple(metrics)
@@ -298,10 +302,13 @@ class Catalogue:
         else:
             text = text.removeprefix(PATTERN) or "_"
             rows = list(self._rows(text, plan.logger, value))
+        before = _overflowed(rows)
         found = tuple(
             (row, self._cell_or_none(row, entry.texts)) for row in rows
         )
-        if rows and type(name) is str and len(entry.named) < _MOST_NAMES:
+        is_own = before == _overflowed(rows)
+        is_safe = type(name) is str and len(entry.named) < _MOST_NAMES
+        if rows and is_own and is_safe:
             entry.named[name] = found
         return found
 
@@ -311,7 +318,7 @@ class Catalogue:
         """
         values = plan.values(own)
         texts = dict(zip(plan.labels, map(label_text, values), strict=True))
-        before = self._overflowed(plan)
+        before = _overflowed(plan.rows)
         plain, special = [], []
         for row in plan.rows:
             cell = self._cell_or_none(row, texts)
@@ -320,7 +327,7 @@ class Catalogue:
             else:
                 special.append((row, cell))
         entry = Entry(texts, tuple(plain), tuple(special))
-        if before == self._overflowed(plan):
+        if before == _overflowed(plan.rows):
             self._remember(plan, entry, values)
         return entry
 
@@ -342,9 +349,6 @@ class Catalogue:
                 self._entries = 0
             self._entries += 1
             plan.entries[values if len(values) != 1 else values[0]] = entry
-
-    def _overflowed(self, plan: Plan) -> int:
-        return sum(row.instrument.overflowed for row in plan.rows)
 
     def _cell_or_none(self, row: Row, texts: Mapping[str, str]) -> Cell | None:
         """
@@ -372,7 +376,12 @@ class Catalogue:
             is_full = len(series) >= self._max_series
             if key and is_full and key not in series:
                 instrument.overflowed += 1
+                self._relabel()
                 key = (OTHER,) * len(key)
             if key not in series:
                 series[key] = self._cell_of(instrument, key)
             return series[key]
+
+
+def _overflowed(rows: Sequence[Row]) -> int:
+    return sum(row.instrument.overflowed for row in rows)

@@ -4,6 +4,7 @@ Label values: any value of a field as short text that no sink can choke on.
 
 from __future__ import annotations
 
+import zlib
 from typing import Any, Final
 
 from ..values import convert, name_of
@@ -19,6 +20,8 @@ LONGEST_LABEL: Final = 200
 def label_text(value: Any) -> str:
     """
     One printable line of at most 200 characters; ``""`` for None.
+
+    What is longer ends in ``…`` and a checksum: other values stay others.
 
     Control characters, bidi marks and lone surrogates become ``_``.
 
@@ -39,11 +42,17 @@ def text_of(value: Any) -> str:
     if value is None:
         return ""
     if type(value) is str:
-        return value[:LONGEST_LABEL]
+        return value if len(value) <= LONGEST_LABEL else _cut(value)
     try:
-        return str(_plain(value))[:LONGEST_LABEL]
+        text = str(_plain(value))
+        return text if len(text) <= LONGEST_LABEL else _cut(text)
     except Exception:  # a repr that raises, too deep, or too many digits
         return name_of(value)
+
+
+def _cut(text: str) -> str:
+    found = zlib.crc32(text.encode("utf-8", "surrogatepass"))
+    return f"{text[: LONGEST_LABEL - 9]}…{found:08x}"
 
 
 def _plain(value: Any) -> Any:

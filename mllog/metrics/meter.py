@@ -67,6 +67,8 @@ class Meter:
             the record has.
 
         takes_nonfinite: Hand on NaN and the infinities, whatever the kind.
+
+        relabel: Told of each value that is measured as ``other``.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Meter:
         automatic: bool = True,
         marks: Sequence[str] = (),
         takes_nonfinite: bool = False,
+        relabel: Callable[[], None] = lambda: None,
     ) -> None:
         self._refuse = refuse
         self._takes_nonfinite = takes_nonfinite
@@ -94,6 +97,7 @@ class Meter:
             max_series=max_series,
             automatic=automatic,
             marks=marks,
+            relabel=relabel,
         )
         self._entry_of = self._catalogue.entry_of
 

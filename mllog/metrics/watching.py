@@ -71,6 +71,8 @@ class Watch:
         automatic: Whether known fields are watched.
 
         fold_at: So many values may wait in a cell.
+
+        relabel: Told of each value that is watched as ``other``.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Watch:
         max_series: int = 100,
         automatic: bool = True,
         fold_at: int = 256,
+        relabel: Callable[[], None] = lambda: None,
     ) -> None:
         self._fold_at = fold_at
         self._catalogue = Catalogue(
@@ -95,6 +98,7 @@ class Watch:
             labels=labels,
             max_series=max_series,
             automatic=automatic,
+            relabel=relabel,
         )
         self._entry_of = self._catalogue.entry_of
 

@@ -53,6 +53,8 @@ class Runs:
 
         head: Gives the event that each file begins with.
 
+        relabel: Told of each use of ``other`` for want of a file.
+
     Raises:
         ConfigError: A name that cannot be a folder's.
     """
@@ -63,11 +65,13 @@ class Runs:
         run: str,
         most: int,
         head: Callable[[], bytes],
+        relabel: Callable[[], None] = lambda: None,
     ) -> None:
         self.log_dir = os.path.abspath(_folder("log_dir", log_dir))
         self._run = _template("run", run)
         self._most = most
         self._head = head
+        self._relabel = relabel
         self._start = _started()
         self._lock = fork_safe_lock()
         self._files: dict[str, EventFile] = {}
@@ -106,6 +110,7 @@ class Runs:
         with self._lock:
             if name and name != OTHER and self._labelled >= self._most:
                 name = OTHER
+                self._relabel()
             file = self._files.get(name)
             if file is None:
                 file = EventFile(lambda: self._folder_of(name), self._head)

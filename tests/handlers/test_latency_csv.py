@@ -260,7 +260,8 @@ class RaisingGet(dict):
 
 def test_csv_labels_without_end_stay_within_max_series(make, logger, tmp_path):
     """
-    Beyond max_series label sets everything goes to other; rows keep coming.
+    Beyond max_series label sets percentiles are of others, and counted; rows
+    keep their labels.
     """
     handler = make(labels=["user"], max_series=10)
 
@@ -272,7 +273,11 @@ def test_csv_labels_without_end_stay_within_max_series(make, logger, tmp_path):
     summary = handler.summary()
     assert 11 == len(summary)
     assert 490 == summary[("other",)].count
-    assert 501 == len(_rows(tmp_path))
+    assert 490 == handler.stats().relabelled
+    rows = _rows(tmp_path)[1:]
+    assert [f"user{number}" for number in range(500)] == [
+        row[2] for row in rows
+    ]
 
 
 def test_csv_summary_is_written_on_flush_and_close_once(

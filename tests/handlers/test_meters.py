@@ -226,7 +226,7 @@ def test_labels_without_end_are_max_series_and_one_more(
     meter, logger, tmp_path
 ):
     """
-    What is beyond is `other`, and every record is counted.
+    What is beyond is `other`, and counted; rows keep their labels.
     """
     name, handler, seen = meter
 
@@ -234,7 +234,13 @@ def test_labels_without_end_are_max_series_and_one_more(
         logger.info("x", extra={FIELD: number, "user": f"u{number}"})
 
     assert LABELS == handler.stats().written
+    assert LABELS - MAX_SERIES == handler.stats().relabelled
     found = seen(handler, tmp_path)
+    if name == "csv":
+        assert {f"u{number}" for number in range(LABELS)} == set(found)
+        summary = handler.summary()
+        found = {label: [] for (label,) in summary}
+        found["other"] = [LABELS - 1] * summary[("other",)].count
     kept = {f"u{number}" for number in range(MAX_SERIES)}
     if name == "drift":  # only that of the others has enough for a reference
         assert f"{MAX_SERIES + 1} series" in repr(handler)

@@ -57,3 +57,15 @@ def test_label_of_anything_is_short_and_can_be_encoded():
     assert all(len(text) <= LONGEST_LABEL for text in texts)
     assert all(text == "" or text.isprintable() for text in texts)
     assert "".join(texts).encode()
+
+
+def test_label_that_is_cut_says_so_and_stays_another():
+    """
+    Values with the same beginning are not one series.
+    """
+    long = "x" * (LONGEST_LABEL + 1)
+    texts = [label_text(long + end) for end in ("a", "b")]
+
+    assert long[:-1] == label_text(long[:-1])
+    assert len(set(texts)) == 2
+    assert all("…" in text and len(text) == LONGEST_LABEL for text in texts)

@@ -57,13 +57,18 @@ class Bench:
     def __init__(self, metrics=None, **options):
         self.refused = []
         self.reported = []
+        self.relabelled = 0
         self.meter = Meter(
             lambda instrument, labels: Kept(),
             self.refused.append,
             self.reported.append,
+            relabel=self._relabel,
             metrics=metrics_from("metrics", metrics),
             **options,
         )
+
+    def _relabel(self):
+        self.relabelled += 1
 
     def log(self, message="m", *, logger="app", level=logging.INFO, **fields):
         record = logging.makeLogRecord({})
@@ -586,7 +591,21 @@ def test_meter_keeps_at_most_max_series_and_one_more():
     )
     assert list(range(10, 100)) == found[other]
     assert [3, 7] == found[("model_name=m3",)]
-    assert 90 == bench.meter.instruments[0].overflowed
+    assert 90 == bench.meter.instruments[0].overflowed == bench.relabelled
+
+
+def test_meter_counts_each_number_in_metrics_that_has_no_series():
+    """
+    Not only the first with a name, where others of its record have series.
+    """
+    bench = Bench(max_series=1)
+    bench.log(metrics={"loss": 1}, model_name="a")
+
+    for number in range(5):
+        bench.log(metrics={"loss": number}, model_name="b")
+        bench.log(metrics={"loss": number}, model_name="a")
+
+    assert 5 == bench.relabelled
 
 
 @pytest.mark.parametrize(

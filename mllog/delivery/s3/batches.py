@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import operator
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -54,6 +55,8 @@ class _Lines:
         is_tried: Whether an attempt may have stored it without an answer.
 
         is_stored: Whether it is.
+
+        relabelled: How many of its lines have other values than its key.
     """
 
     events: list[Message]
@@ -62,6 +65,7 @@ class _Lines:
     body: bytes
     is_tried: bool = False
     is_stored: bool = False
+    relabelled: int = 0
 
     @property
     def is_settled(self) -> bool:
@@ -112,6 +116,8 @@ class BatchTransport:
         self._keys = keys
         self._codec = codec
         self._at_once = at_once
+        #: Lines that were stored under other values than their own.
+        self.relabelled = 0
         self.begin()
         tell_child(self)
 
@@ -119,6 +125,7 @@ class BatchTransport:
         """
         In a forked child: the batch is the parent's.
         """
+        self.relabelled = 0
         self.begin()
 
     # --- what a worker calls ---
@@ -213,6 +220,7 @@ class BatchTransport:
                 raise
             if is_new or item.is_tried:
                 item.is_stored = True
+                self.relabelled += item.relabelled
                 item.body = b""
                 return
             # somebody else's, which is never replaced
@@ -271,6 +279,7 @@ class BatchTransport:
         """
         index = Indexed(self._store.location.key)
         groups: dict[Group, tuple[list[Message], list[bytes]]] = {}
+        relabelled: Counter[Group] = Counter()
         for message in events:
             event = Event(message) if isinstance(message, bytes) else message
             if is_payload(event):
@@ -282,12 +291,14 @@ class BatchTransport:
             group: Group = _hour_of(line), values
             if group not in groups and len(groups) >= _MOST_GROUPS:
                 group = _hour_now(), (_OTHER,) * len(values)
+                relabelled[group] += 1
             members, lines = groups.setdefault(group, ([], []))
             members.append(message)
             lines.append(line)
-        plan.lines += [
-            self._lines(group, *parts) for group, parts in groups.items()
-        ]
+        for group, parts in groups.items():
+            item = self._lines(group, *parts)
+            item.relabelled = relabelled[group]
+            plan.lines.append(item)
 
     def _lines(
         self, group: Group, events: Sequence[Message], lines: list[bytes]

@@ -208,6 +208,7 @@ def test_batch_of_more_than_100_values_has_one_object_for_the_others(server):
     assert 101 == len(found)
     assert {f"m{n:03}" for n in range(100)} | {"other"} == set(found)
     assert [line(n) for n in range(100, 300)] == lines_in(server, "other/")
+    assert 200 == transport.relabelled
     assert 300 == len(lines_in(server))
 
 
