@@ -225,11 +225,12 @@ def test_text_fits_its_columns_and_has_no_code_in_a_pipe(tmp_path):
     ]
     path = written(tmp_path / "a.log", rows)
 
-    text = text_of(shown_of(path))
+    found = shown_of(path)
+    text = text_of(found)
 
     assert [] == [each for each in text.splitlines() if len(each) > 80]
     assert "\x1b" not in text
-    assert "\x1b[" in text_of(shown_of(path), color=True)
+    assert "\x1b[" in text_of(found, color=True)
 
 
 @pytest.mark.parametrize(
