@@ -30,6 +30,7 @@ _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _MAGIC_BYTES = 4
 # what a stream is given at once: of many short members each copies the rest
 _PIECE_BYTES = 4096
+_MOST_CODINGS = 4
 _LEVELS = {"gzip": range(4), "zstd": range(1, 20)}
 _DEFAULT_LEVELS = {"gzip": 1, "zstd": 3}
 
@@ -175,8 +176,10 @@ def decoded(data: bytes, coding: str, most: int) -> tuple[bytes, bool]:
     Raises:
         ValueError: The coding is unknown, or not that of *data*.
     """
-    is_whole = True
-    for each in reversed(coding.lower().split(",")):
+    is_whole, codings = True, coding.lower().split(",")
+    if len(codings) > _MOST_CODINGS:
+        raise ValueError(f"{len(codings)} content codings")
+    for each in reversed(codings):
         name = each.strip()
         if name not in ("", "identity"):
             data, is_all = _decode(data, name, most)

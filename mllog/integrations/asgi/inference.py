@@ -24,6 +24,7 @@ from .messages import (
     Scope,
     Send,
     value_of,
+    values_of,
     with_header,
 )
 
@@ -43,8 +44,10 @@ class InferenceMiddleware:
         )
 
     The record has the fields of ``mllog.inference``: ``inputs`` is the body of
-    the request and ``predictions`` that of the response, parsed as JSON, else
-    as text, else ``{"type", "bytes"}``; and ``path``.  It is logged when the
+    the request and ``predictions`` that of the response, parsed as JSON or as
+    a form, else as text in its charset, else ``{"type", "bytes"}``; gzip and
+    deflate, and zstd where that is installed, are undone.  It has ``path``,
+    too.  It is logged when the
     response is complete, or when the request fails, and says that it comes
     from the route's function where the framework tells which that is.
 
@@ -68,7 +71,8 @@ class InferenceMiddleware:
     Limit:
         A body longer than *max_body_bytes*, or one that was not read or sent
         to its end, is logged as the text of its beginning, and ``truncated``
-        lists the field.  Parsing takes place in the event loop, after the
+        lists the field; so it does where the coding or the charset is unknown.
+        Parsing takes place in the event loop, after the
         response.
 
     Args:
@@ -170,7 +174,7 @@ class _Exchange:
         self._receive, self._send = receive, send
         self._request = Body(max_body_bytes)
         self._response = Body(max_body_bytes)
-        self._response_type = ""
+        self._response_kind = "", ""
         self._status: Any = None
         self._has_left = False
         self.call = Call(plan, _HERE, self._known_id())
@@ -233,7 +237,7 @@ class _Exchange:
             return message
         self._status = message["status"]
         message = with_header(message, self._header, self.call.request_id)
-        self._response_type = value_of(message.get("headers"), b"content-type")
+        self._response_kind = _kind_in(message.get("headers"))
         return message
 
     def failed(self, error: BaseException) -> None:
@@ -266,15 +270,17 @@ class _Exchange:
         call.place = place_of(self._scope.get("endpoint"), _HERE)
         cut = []
         request, response = self._request, self._response
-        if request.is_whole() or request.size:
-            call.inputs = request.value(
-                value_of(self._scope.get("headers"), b"content-type")
+        is_whole = request.is_whole()
+        if is_whole or request.size:
+            call.inputs, is_whole = request.content(
+                *_kind_in(self._scope.get("headers"))
             )
-        if not request.is_whole():
+        if not is_whole:
             cut.append("inputs")
-        if response.is_whole() or response.size:
-            call.predictions = response.value(self._response_type)
-        if self._status is not None and not response.is_whole():
+        is_whole = response.is_whole()
+        if is_whole or response.size:
+            call.predictions, is_whole = response.content(*self._response_kind)
+        if self._status is not None and not is_whole:
             cut.append("predictions")
         if cut:
             call.add(truncated=cut)
@@ -296,6 +302,16 @@ class _Exchange:
             call.status_code = status
             if status >= 400:
                 call.add(error=_detail(status, call.predictions))
+
+
+def _kind_in(headers: Any) -> tuple[str, str]:
+    """
+    The headers that say what the bytes of a body mean: type and coding.
+    """
+    return (
+        value_of(headers, b"content-type"),
+        values_of(headers, b"content-encoding"),
+    )
 
 
 def _is_fault(status: Any) -> bool:

@@ -15,6 +15,7 @@ __all__ = [
     "Scope",
     "Send",
     "value_of",
+    "values_of",
     "with_header",
 ]
 
@@ -38,6 +39,17 @@ def value_of(headers: Any, wanted: bytes) -> str:
         if bytes(name).lower() == wanted:
             return bytes(value).decode("latin-1")
     return ""
+
+
+def values_of(headers: Any, wanted: bytes) -> str:
+    """
+    All headers of that name with commas between them, or ``""``.
+    """
+    return ",".join(
+        bytes(value).decode("latin-1")
+        for name, value in headers or ()
+        if bytes(name).lower() == wanted
+    )
 
 
 def with_header(message: Message, name: bytes | None, value: Any) -> Message:

@@ -4,11 +4,14 @@ InferenceMiddleware: requests of real servers, and ASGI calls of any shape.
 
 import asyncio
 import contextlib
+import gzip
 import importlib.util
 import json
 import logging
 import re
+import time
 import urllib.request
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 from ids import as_id
@@ -28,6 +31,7 @@ from requesting import (
 import mllog
 from mllog.errors import ConfigError
 from mllog.integrations.asgi import InferenceMiddleware
+from mllog.integrations.body import Body
 
 
 @pytest.fixture
@@ -313,6 +317,264 @@ def test_middleware_text_is_not_taken_for_json(logger, kept):
         kept.records[0].inputs,
         kept.records[0].predictions,
     )
+
+
+# --- what headers say that bytes mean ---
+
+ROWS = {"instances": [[1.5, "ü"]] * 40}
+PLAIN = json.dumps(ROWS, ensure_ascii=False).encode()
+RAW = zlib.compressobj(wbits=-15)
+CODED = {
+    "gzip": gzip.compress(PLAIN),
+    "x-gzip": gzip.compress(PLAIN[:9]) + gzip.compress(PLAIN[9:]),
+    "GZIP": gzip.compress(PLAIN),
+    "deflate": zlib.compress(PLAIN),
+    "Deflate": RAW.compress(PLAIN) + RAW.flush(),
+    "identity": PLAIN,
+    "gzip, deflate": zlib.compress(gzip.compress(PLAIN)),
+}
+
+
+def logged(logger, kept, body, *headers, **options):
+    """
+    The record of *body* as request and response.
+    """
+    exchange(
+        logs_to(logger, **options),
+        scope_of(headers=headers),
+        requests_of(*body) if isinstance(body, list) else requests_of(body),
+        responses_of(
+            *body if isinstance(body, list) else [body], headers=headers
+        ),
+    )
+    (record,) = kept.records
+    assert record.inputs == record.predictions
+    cut = getattr(record, "truncated", [])
+    assert cut in ([], ["inputs", "predictions"])
+    return record.inputs, bool(cut)
+
+
+@pytest.mark.parametrize("coding", CODED)
+def test_middleware_content_coding_is_undone(logger, kept, coding):
+    """
+    Inputs and predictions are those of a body that is not compressed.
+    """
+    body = CODED[coding]
+    header = (b"content-encoding", coding.encode())
+
+    assert (ROWS, False) == logged(
+        logger, kept, [body[:20], body[20:]], header
+    )
+
+
+def test_middleware_zstd_is_undone_where_it_can_be(logger, kept):
+    """
+    With the extra, or with Python 3.14.
+    """
+    try:
+        from mllog.compression import zstd
+
+        body = zstd().compress(PLAIN)
+    except ImportError:
+        pytest.skip("no zstd")
+
+    header = (b"content-encoding", b"zstd")
+    assert (ROWS, False) == logged(logger, kept, body, header)
+
+
+def test_middleware_codings_of_several_headers_are_one_list(logger, kept):
+    """
+    They were applied in their order.
+    """
+    headers = [
+        (b"Content-Encoding", b"gzip"),
+        (b"content-encoding", b"deflate"),
+    ]
+
+    found = logged(logger, kept, CODED["gzip, deflate"], *headers)
+    assert (ROWS, False) == found
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("br", b"\x8b\x02\x80"),
+        ("odd", b"\xff\xfe"),
+        ("gzip", b"\x1f\x8b\x08broken"),
+        ("deflate", b"\xff" * 9),
+        ("gzip" + ",gzip" * 9, CODED["gzip"]),
+    ],
+    ids=["br", "unknown", "gzip", "deflate", "too many"],
+)
+def test_middleware_coding_that_cannot_be_undone_is_named(
+    logger, kept, coding, body
+):
+    """
+    The type, the size and the coding are what is known, and ``truncated`` says it.
+    """
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-encoding", coding.encode()),
+    ]
+    known = {
+        "type": "application/json",
+        "bytes": len(body),
+        "encoding": coding,
+    }
+
+    assert (known, True) == logged(logger, kept, body, *headers)
+
+
+def test_middleware_coding_that_was_undone_before_is_no_matter(logger, kept):
+    """
+    Something on the way may undo it and leave the header.
+    """
+    header = (b"content-encoding", b"gzip")
+
+    assert (ROWS, False) == logged(logger, kept, PLAIN, header)
+
+
+def test_middleware_compressed_body_is_bounded_like_any_other(logger, kept):
+    """
+    A gigabyte in a megabyte is logged up to the limit, and as truncated.
+    """
+    big = zlib.compressobj(wbits=31)
+    bomb = b"".join(big.compress(b"x" * 2**20) for _ in range(64))
+    bomb += big.flush()
+    header = (b"content-encoding", b"gzip")
+
+    found, is_cut = logged(logger, kept, bomb, header, max_body_bytes="100KB")
+    assert ("x" * 100_000, True) == (found, is_cut)
+
+
+def test_middleware_compressed_body_that_is_cut_is_its_beginning(logger, kept):
+    """
+    What is there of it is undone, as text.
+    """
+    header = (b"content-encoding", b"gzip")
+    body = gzip.compress(b"abc" * 10**5 + bytes(range(256)) * 99)
+
+    found, is_cut = logged(logger, kept, body, header, max_body_bytes=300)
+    assert found and set(found) <= set("abc") and is_cut
+
+
+@pytest.mark.parametrize(
+    "charset",
+    [
+        "utf-8",
+        "UTF8",
+        '"utf-8"',
+        "utf-16",
+        "utf-32-le",
+        "iso-8859-1",
+        "latin1",
+        "windows-1252",
+        "cp1250",
+    ],
+)
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_middleware_charset_is_that_of_the_header(logger, kept, kind, charset):
+    """
+    JSON and text are what they are in UTF-8.
+    """
+    text = '{"name": "Grün"}'
+    body = text.encode(charset.strip('"'))
+    header = f"{kind}; x=y; Charset={charset}".encode()
+
+    expected = json.loads(text) if "json" in kind else text
+    found = logged(logger, kept, body, (b"content-type", header))
+    assert (expected, False) == found
+
+
+@pytest.mark.parametrize(
+    "charset", ["idna", "punycode", "unicode_escape", "rot13", "x" * 70, "os"]
+)
+def test_middleware_charset_that_is_none_is_named(logger, kept, charset):
+    """
+    No codec is looked up that a client names; ASCII is ASCII.
+    """
+    header = (b"content-type", f"text/plain; charset={charset}".encode())
+    found, is_cut = logged(logger, kept, "Grün".encode(), header)
+    assert (5, True) == (found["bytes"], is_cut)
+
+    kept.records.clear()
+    assert ("abc", False) == logged(logger, kept, b"abc", header)
+
+
+def test_middleware_form_is_its_fields(logger, kept):
+    """
+    Texts as they are, JSON parsed, of files the type and the size.
+    """
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="threshold"\r\n\r\n'
+        b"0.5\r\n"
+        b'--b\r\nContent-Disposition: form-data; name="tag"\r\n\r\n'
+        + "grün".encode()
+        + b"\r\n"
+        b'--b\r\nContent-Disposition: form-data; name="tag"\r\n\r\n\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="options"\r\n'
+        b'Content-Type: application/json\r\n\r\n{"k": 3}\r\n'
+        b'--b\r\nContent-Disposition: form-data; filename="a.png";'
+        b' name="image"\r\nContent-Type: image/png\r\n\r\n'
+        b"\x89PNG\xff\r\n--b--\r\n"
+    )
+    header = (b"content-type", b"multipart/form-data; boundary=b")
+
+    assert (
+        {
+            "threshold": "0.5",
+            "tag": ["grün", ""],
+            "options": {"k": 3},
+            "image": {"type": "image/png", "bytes": 5},
+        },
+        False,
+    ) == logged(logger, kept, body, header)
+
+
+@pytest.mark.parametrize(
+    "kind", ["multipart/form-data; boundary=b", "multipart/mixed; boundary=c"]
+)
+def test_middleware_multipart_that_cannot_be_read_is_named(logger, kept, kind):
+    """
+    Its type and size are what is known, and ``truncated`` says it.
+    """
+    body = b'--b\r\nX: ; name="a"\r\n\r\n\xff\xfe'
+    known = {"type": kind, "bytes": len(body)}
+
+    found = logged(logger, kept, body, (b"content-type", kind.encode()))
+    assert (known, True) == found
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: (gzip.compress(b"") * n, b"gzip", b""),
+        lambda n: (gzip.compress(b"x") * n, b"gzip", b"text/plain"),
+        lambda n: (
+            b'\r\n--b\r\n;name="a"\r\n\r\n' * n + b"\r\n--b--",
+            b"",
+            b"multipart/form-data; boundary=b",
+        ),
+    ],
+    ids=["empty members", "members", "parts"],
+)
+def test_body_is_read_in_linear_time(make):
+    """
+    Twice as much takes twice the time.
+    """
+
+    def seconds(count):
+        data, coding, kind = make(count)
+        best = []
+        for _ in range(5):
+            body = Body(len(data))
+            body.see({"body": data})
+            began = time.process_time()
+            body.content(kind.decode(), coding.decode())
+            best.append(time.process_time() - began)
+        return min(best)
+
+    assert seconds(40_000) <= 2.5 * seconds(20_000)
 
 
 def test_middleware_error_of_the_app_goes_on_and_is_logged(logger, kept):
