@@ -30,14 +30,46 @@ __all__ = [
     "MllogWarning",
     "PresetNotFoundError",
     "is_secret",
+    "masked",
     "nearest",
     "require",
     "shown",
 ]
 
 _SECRET = re.compile(
-    r"pass(word|wd|phrase)?|secret|token|api_?key|credential|private_?key",
+    r"pass(word|wd|phrase)?|pwd|secret|token|(api|access|account)[_-]?key"
+    r"|credential|private[_-]?key|authorization|cookie|connection_?string",
     re.IGNORECASE,
+)
+_MASK = "***"
+_DEEPEST = 4
+# of an address: who may be anybody, and all before the last @ of a word where
+# no port can be
+_USERINFO = re.compile(
+    r"(?<=://)(?:[^\s/?#\"'<>]+(?=@)"
+    r"|[^\s/?#\"'<>@:[]*:(?!\d{1,5}(?:[/?#]|$))[^\s\"'<>]+(?=@))"
+)
+# without a scheme, as in user:password@host:9092
+_PLACE = re.compile(
+    r"(?<![\w/.:@%+-])[\w.+%-]+:(?!//)[^\s\"'<>/@]+(?=@[\w\[])"
+)
+# what urllib takes for a port, and quotes
+_PORT = re.compile(
+    r"(\bport\b[^'\"\r\n]{0,60}['\"])[^'\"\r\n]*(?=@)", re.IGNORECASE
+)
+_PARAMETER = re.compile(
+    r"([?&;][\w.%-]{0,64}?(?:token|key|secret|passw|pwd|sig|credential|auth)"
+    r"[\w.%-]{0,64}=)[^&;\s\"'<>]+",
+    re.IGNORECASE,
+)
+# the whole of a value that is an address, whatever the password is made of
+_ADDRESS = re.compile(
+    r"\A([a-zA-Z][\w+.-]*:/{1,2})"
+    r"(?=[^/@[]*(?:@|:(?!\d{1,5}(?:[/?#]|$)))).*@",
+    re.DOTALL,
+)
+_BARE_ADDRESS = re.compile(
+    r"\A(?![a-zA-Z][\w+.-]*:/)(?=[^/@:\s]+:\S).*@", re.DOTALL
 )
 
 
@@ -72,10 +104,11 @@ class ConfigError(MllogError, TypeError, ValueError):
         fix: str = "",
         owner: str = "",
     ) -> None:
+        problem = masked(problem)
         super().__init__(problem)
         self.problem = problem
         self.expected = expected
-        self.fix = fix
+        self.fix = masked(fix)
         self.owner = owner
 
     def __str__(self) -> str:
@@ -190,17 +223,49 @@ def is_secret(option: str) -> bool:
     return _SECRET.search(option) is not None
 
 
+def masked(text: str) -> str:
+    """
+    *text* without the passwords and keys of addresses in it.
+    """
+    if "@" in text:
+        text = _USERINFO.sub(_MASK, text)
+        text = _PLACE.sub(_MASK, text)
+        text = _PORT.sub(rf"\1{_MASK}", text)
+    return _PARAMETER.sub(rf"\1{_MASK}", text) if "=" in text else text
+
+
 def shown(option: str, value: Any) -> str:
     """
     ``option=value`` for a message: short, and never a secret.
     """
     if is_secret(option):
-        return f"{option}=***"
+        return f"{option}={_MASK}"
     try:
-        text = repr(value)
+        text = masked(repr(_hidden(value)))
     except Exception:
         text = _kind(value)
     return f"{option}={text if len(text) <= 80 else text[:77] + '...'}"
+
+
+def _hidden(value: Any, levels: int = _DEEPEST) -> Any:
+    """
+    *value* with a mask for what nobody shall see, by its name or its look.
+    """
+    if isinstance(value, str):
+        value = _ADDRESS.sub(rf"\1{_MASK}@", value)
+        return _BARE_ADDRESS.sub(f"{_MASK}@", value)
+    if levels <= 0:
+        return value
+    if isinstance(value, dict):
+        return {
+            key: _MASK
+            if isinstance(key, str) and is_secret(key)
+            else _hidden(each, levels - 1)
+            for key, each in value.items()
+        }
+    if type(value) in (list, tuple):
+        return type(value)(_hidden(each, levels - 1) for each in value)
+    return value
 
 
 def _kind(value: Any) -> str:

@@ -11,7 +11,7 @@ import traceback
 import weakref
 from collections.abc import Callable
 
-from .errors import MllogError
+from .errors import MllogError, masked
 from .forking import fork_safe_lock
 
 __all__ = ["Reports"]
@@ -123,10 +123,13 @@ def _in_full(
 
 
 def _print(text: str) -> None:
+    """
+    Write *text*, which may quote what others said, without any password.
+    """
     stream = sys.stderr
     try:
         if stream is not None:
-            stream.write(text)
+            stream.write(masked(text))
             stream.flush()
     except Exception:  # nowhere left to say it
         pass

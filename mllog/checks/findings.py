@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import ConfigError
+from ..errors import ConfigError, masked
 from ..formatters.text import escaped
 from .lines import Lines, Path
 
@@ -37,6 +37,11 @@ class Finding:
     place: str
     problem: str
     fix: str = ""
+
+    def __post_init__(self) -> None:
+        # frozen; they may quote a value of the configuration
+        object.__setattr__(self, "problem", masked(self.problem))
+        object.__setattr__(self, "fix", masked(self.fix))
 
     def __str__(self) -> str:
         fix = f"; fix: {self.fix}" if self.fix else ""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..env import odd_sizes
-from ..errors import MllogError
+from ..errors import MllogError, masked
 from . import (
     check,
     convert,
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         return 1
     except (MllogError, OSError) as exc:
-        sys.stderr.write(f"mllog: {exc}\n")
+        sys.stderr.write(masked(f"mllog: {exc}\n"))
         return 2
     except KeyboardInterrupt:
         return 130

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import config
 from ..env import SETTINGS, Setting
-from ..errors import ConfigError
+from ..errors import ConfigError, masked
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -220,7 +220,7 @@ def _now(setting: Setting) -> str:
 def _plain(value: Any) -> str:
     if value is None or value in ("", ()):
         return "-"
-    return value if isinstance(value, str) else json.dumps(value)
+    return masked(value if isinstance(value, str) else json.dumps(value))
 
 
 def _masked(name: str, value: str) -> str:

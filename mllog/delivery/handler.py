@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import forking, options
 from ..accounting import DeliveryStats
-from ..errors import ConfigError
+from ..errors import ConfigError, masked
 from ..events import Entry, size_of
 from ..formatters.json import JSONFormatter
 from ..handling import Handling
@@ -370,7 +370,7 @@ class ShippingHandler(Handling, logging.Handler):
 
     def __repr__(self) -> str:
         level = logging.getLevelName(self.level)
-        return f"<{type(self).__name__} {self._sink} ({level})>"
+        return masked(f"<{type(self).__name__} {self._sink} ({level})>")
 
 
 def _weakly(method: Callable[[], bool]) -> Callable[[], bool]:

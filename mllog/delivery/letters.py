@@ -10,6 +10,7 @@ import time
 from base64 import b64encode
 from typing import Any
 
+from ..errors import masked
 from ..events import Entry, Event, events_of
 from ..timestamps import utc
 from .spool.descriptor import SAFELY
@@ -54,7 +55,7 @@ class DeadLetters:
     def _line(event: Event, error: BaseException) -> str:
         letter: dict[str, Any] = {
             "timestamp": utc(time.time()),
-            "error": f"{type(error).__name__}: {error}",
+            "error": masked(f"{type(error).__name__}: {error}"),
         }
         for name, data in (("value", event.value), ("key", event.key)):
             if data is not None:

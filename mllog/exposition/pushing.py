@@ -16,11 +16,12 @@ from typing import Any, Final
 from urllib.request import Request
 
 from .. import waiting
+from ..errors import masked
 from ..forking import fork_safe_lock, tell_child
 from ..http_answers import open_by
 from ..threads import Flag, SystemThread, acquire
 
-__all__ = ["Regularly", "Trouble", "push", "without_secrets", "write_file"]
+__all__ = ["Regularly", "Trouble", "push", "write_file"]
 
 _MOST_ANSWER_BYTES: Final = 64 * 1024
 
@@ -55,6 +56,8 @@ def push(
     grouping: Mapping[str, str],
     registry: Any,
     timeout: float,
+    *,
+    authorization: str = "",
 ) -> None:
     """
     Put the metrics of *registry* in the place of those of the same group.
@@ -67,7 +70,9 @@ def push(
     deadline = time.monotonic() + timeout
 
     def put(**request: Any) -> Callable[[], None]:
-        return lambda: _put(**request, deadline=deadline)
+        return lambda: _put(
+            **request, authorization=authorization, deadline=deadline
+        )
 
     try:
         push_to_gateway(
@@ -80,7 +85,7 @@ def push(
         )
     except (OSError, HTTPException) as exc:
         raise Trouble(
-            f"cannot push metrics to {without_secrets(gateway)}: {exc}"
+            masked(f"cannot push metrics to {gateway}: {exc}")
         ) from exc
 
 
@@ -90,6 +95,7 @@ def _put(
     method: str,
     headers: Any,
     data: bytes,
+    authorization: str,
     deadline: float,
     timeout: float | None,  # noqa: ARG001 - of each byte
 ) -> None:
@@ -103,19 +109,13 @@ def _put(
     """
     # http or https: the option sees to it
     request = Request(url, data, dict(headers), method=method)  # noqa: S310
+    if authorization:  # not for where an answer redirects to
+        request.add_unredirected_header("Authorization", authorization)
     with open_by(request, deadline) as answer:
         start = answer.body(_MOST_ANSWER_BYTES).lstrip()[:1]
         kind = answer.headers.get("content-type", "")
     if start == b"<" or (start and "html" in kind.lower()):
         raise OSError("what answers is a page, and no gateway")
-
-
-def without_secrets(url: str) -> str:
-    """
-    *url* without user and password.
-    """
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _nothing() -> None:

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import gzip
 import os
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
+from urllib.parse import unquote
 
 from .. import options, waiting
-from ..errors import ConfigError, shown
+from ..errors import ConfigError, masked, shown
 from .names import label_names
-from .pushing import Regularly, Trouble, push, without_secrets, write_file
+from .pushing import Regularly, Trouble, push, write_file
 from .server import Server
 
 __all__ = ["Ways"]
@@ -39,6 +41,7 @@ class Ways:
     grouping: Mapping[str, str] = field(default_factory=dict)
     interval: float = 15.0
     close_timeout: float = 5.0
+    authorization: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         self._server: Server | None = None
@@ -70,6 +73,7 @@ class Ways:
             ConfigError: One of them cannot work.
         """
         found = options.optional(_url, "gateway", gateway)
+        found, authorization = _without_user(found or "")
         named = options.optional(options.text, "job", job)
         group = _grouping(grouping)
         if found and not named:
@@ -87,11 +91,12 @@ class Ways:
             options.text("address", address),
             options.optional(_port, "port", port),
             options.optional(_path, "textfile", textfile) or "",
-            found or "",
+            found,
             named or "",
             group,
             options.number("interval_seconds", interval_seconds),
             options.number("close_timeout_seconds", close_timeout_seconds),
+            authorization,
         )
 
     @property
@@ -132,7 +137,7 @@ class Ways:
             self._server.start()
         for where, act in (
             (self.textfile, self._write),
-            (self.gateway and without_secrets(self.gateway), self._push),
+            (masked(self.gateway), self._push),
         ):
             if where:
                 self._regular.append(
@@ -215,7 +220,14 @@ class Ways:
         if not self._may("".join(self.grouping.values()), "gateway"):
             return
         group = {name: _filled(each) for name, each in self.grouping.items()}
-        push(self.gateway, self.job, group, self._registry, timeout)
+        push(
+            self.gateway,
+            self.job,
+            group,
+            self._registry,
+            timeout,
+            authorization=self.authorization,
+        )
 
     def _may(self, text: str, option: str) -> bool:
         """
@@ -287,6 +299,18 @@ def _url(option: str, value: Any) -> str:
             shown(option, value), expected="http://host:9091, or https://…"
         )
     return url
+
+
+def _without_user(url: str) -> tuple[str, str]:
+    """
+    *url* without its user and password, and the header that says them.
+    """
+    scheme, _, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    if not at:
+        return url, ""
+    said = b64encode(unquote(user).encode()).decode()
+    return f"{scheme}://{place}", f"Basic {said}"
 
 
 def _grouping(value: Any) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import options
 from ..accounting import Stats
-from ..errors import ConfigError, require, shown
+from ..errors import ConfigError, masked, require, shown
 from ..exposition.book import NameTaken, book_of, let_go
 from ..exposition.names import label_names
 from ..exposition.native import NativeBook, folder_of_processes
@@ -86,7 +86,8 @@ class PrometheusHandler(Handling, logging.Handler):
 
         textfile: A file for the textfile collector of the node exporter.
 
-        gateway: URL of a Pushgateway.
+        gateway: URL of a Pushgateway; a user and a password in it are sent
+            as the header ``Authorization``, and shown nowhere.
 
         job: The job under which it is pushed.
 
@@ -325,7 +326,7 @@ class PrometheusHandler(Handling, logging.Handler):
             let_go(self.registry, book)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._ways}>"
+        return masked(f"<{type(self).__name__} {self._ways}>")
 
 
 class _Refusing:

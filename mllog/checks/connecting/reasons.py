@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ...env import SETTINGS
-from ...errors import ConfigError, is_secret
+from ...errors import ConfigError, is_secret, masked
 
 __all__ = ["Reason", "Unanswered", "reason_of", "secrets_of"]
 
 _MASK = "***"
 _SHORTEST_SECRET = 3
 _LONGEST = 300
-_USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _FIX = re.compile(r"\n\s*fix: (.*)", re.DOTALL)
 _EXPECTED = re.compile(r"\n\s*expected: ")
@@ -97,7 +96,7 @@ def _likely_fix(said: str) -> str:
 def _one_line(text: str, secrets: frozenset[str]) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, _MASK)
-    line = " ".join(_USER.sub(_MASK, text).split())
+    line = " ".join(masked(text).split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 

@@ -178,7 +178,7 @@ def _prometheus(
         found.append(_writable(ways.textfile))
     if ways.gateway:
         url = f"{ways.gateway.rstrip('/')}/metrics"
-        _get(url, deadline)
+        _get(url, deadline, ways.authorization)
         found.append("the gateway answers; nothing was pushed")
     return ", ".join(found) or "in the registry of prometheus_client"
 
@@ -206,11 +206,14 @@ def _why_taken(
     return f"{where} is already in use: {url} answers; the application may run"
 
 
-def _get(url: str, deadline: float) -> bytes:
+def _get(url: str, deadline: float, authorization: str = "") -> bytes:
     # no proxy: it is this machine, or a neighbour
     direct = urllib.request.ProxyHandler({})
+    request = urllib.request.Request(url)  # noqa: S310 - http or https
+    if authorization:
+        request.add_unredirected_header("Authorization", authorization)
     try:
-        with open_by(url, deadline, direct) as answer:
+        with open_by(request, deadline, direct) as answer:
             return answer.body(1 << 20)
     except urllib.error.URLError as exc:
         raise Unanswered(f"{url}: {exc.reason}") from exc

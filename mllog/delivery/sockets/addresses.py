@@ -146,6 +146,13 @@ def _of_place(option: str, value: Any, scheme: str, place: str) -> Address:
     """
     The address of ``host``, ``host:port``, ``[host]`` or ``[host]:port``.
     """
+    if "@" in place:
+        raise ConfigError(
+            f"{shown(option, value)} names no host: it has a user or a"
+            " password, which syslog does not know",
+            expected=_FORMS,
+            fix="take them out; cert_file and key_file say who sends",
+        )
     if bracketed := _BRACKETED.fullmatch(place):
         host, port = bracketed[1], bracketed[2]
     elif place.count(":") > 1:
