@@ -6,6 +6,7 @@ Credentials come from boto3's own chain only: environment, profile, role.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,11 +14,25 @@ from typing import Any, NamedTuple
 
 from . import options
 from .errors import ConfigError, require, shown
+from .forking import fork_safe_lock, tell_child
+from .threads import only_here
 
-__all__ = ["FIXES", "Access", "Answer", "Location", "answer_of", "load_boto3"]
+__all__ = [
+    "FIXES",
+    "Access",
+    "Answer",
+    "Location",
+    "Shared",
+    "answer_of",
+    "give_back",
+    "load_boto3",
+]
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}|arn:[!-~]{1,1000}")
 _MOST_KEY_BYTES = 1024
+# of a client that several share, and clients that nobody uses
+_CONNECTIONS = 32
+_MOST_IDLE = 4
 _CREDENTIALS = (
     "mend the credentials that boto3 finds: AWS_ACCESS_KEY_ID and"
     " AWS_SECRET_ACCESS_KEY, the profile, or the role of this machine"
@@ -228,9 +243,96 @@ class Access:
             ),
         )
 
+    def borrow(
+        self, connect_timeout: float, read_timeout: float, connections: int
+    ) -> Shared:
+        """
+        A client that all who ask for the same have together.
+
+        To make one takes 0.2 s of Python's own time, in which other threads
+        hardly run: a handler that takes the place of another has its client.
+        To be given back by :func:`give_back`.
+
+        Raises:
+            Exception: What boto3 says of a profile or region it does not know.
+        """
+        more = connect_timeout, read_timeout, max(connections, _CONNECTIONS)
+        # what boto3 looks at when it makes one
+        seen = sorted(
+            (name, value)
+            for name, value in os.environ.items()
+            if name.startswith("AWS_") or name.lower().endswith("_proxy")
+        )
+        wanted = self.endpoint_url, self._region, self._profile, self._config
+        key = repr((wanted, more, seen, only_here()))
+        with _clients.lock:
+            found = _clients.known.get(key)
+            if found is None:
+                found = _clients.known[key] = Shared(self.client(*more))
+            found.users += 1
+            return found
+
     def __repr__(self) -> str:
         where = self.endpoint_url or "Amazon"
         return f"Access({where})"
+
+
+class Shared:
+    """
+    A client, and how many use it.
+
+    Args:
+        client: The client, for any number of threads.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.users = 0
+
+
+class _Clients:
+    """
+    The clients of this process that are in use, or were lately.
+    """
+
+    def __init__(self) -> None:
+        self.lock = fork_safe_lock()
+        self.known: dict[str, Shared] = {}
+        tell_child(self)
+
+    def forget_parent(self) -> None:
+        """
+        In a forked child: its own; who used one of the parent's keeps it.
+        """
+        self.known = {}
+
+
+_clients = _Clients()
+
+
+def give_back(shared: Shared, *, is_stale: bool = False) -> None:
+    """
+    Use the client no more; with the last user its connections are closed.
+
+    Args:
+        shared: What was borrowed.
+
+        is_stale: Whether the next who asks shall have another one, since the
+            credentials of this one are refused.
+    """
+    with _clients.lock:
+        shared.users -= 1
+        is_used = shared.users > 0
+        known = _clients.known
+        if is_stale:
+            for key in [key for key in known if known[key] is shared]:
+                del known[key]
+        for key in [key for key in known if not known[key].users][
+            :-_MOST_IDLE
+        ]:
+            del known[key]
+    if not is_used and hasattr(shared.client, "close"):
+        shared.client.close()  # it opens others where it is used again
 
 
 class Answer(NamedTuple):

@@ -28,6 +28,7 @@ __all__ = [
     "are_all_green",
     "forget_parent",
     "in_greenlet",
+    "only_here",
     "sleep",
 ]
 
@@ -66,6 +67,15 @@ _canary = RLock()
 
 # threads of ours, by the system's number
 _ours: set[int] = set()
+
+
+def only_here() -> int:
+    """
+    What is the same for those who may have one socket in common.
+
+    Those of gevent and eventlet are for the thread that made them.
+    """
+    return 0 if time.sleep is _sleep else int(_get_ident())
 
 
 def in_greenlet() -> bool:

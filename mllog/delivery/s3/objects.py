@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from ... import options
 from ...errors import ConfigError, shown
 from ...forking import tell_child
-from ...s3 import Access, Location, answer_of
+from ...s3 import Access, Location, Shared, answer_of, give_back
 from ..retry import Fault, Verdict
 from .faults import StoreError, store_error
 
@@ -170,7 +170,7 @@ class ObjectStore:
         }
         self._timeouts = connect_timeout, read_timeout
         self._connections = connections
-        self._client: Any = None
+        self._shared: Shared | None = None
         self._is_stale = False
         #: The key of the object that was stored last.
         self.stored = ""
@@ -180,9 +180,9 @@ class ObjectStore:
         """
         In a forked child: its own client, and the parent's left alone.
         """
-        if self._client is not None:
-            _leaked.append(self._client)
-            self._client = None
+        if self._shared is not None:
+            _leaked.append(self._shared)
+            self._shared = None
 
     def open(self) -> None:
         """
@@ -193,15 +193,19 @@ class ObjectStore:
         """
         if self._is_stale:
             self.close()
-        if self._client is not None:
+        if self._shared is not None:
             return
-        connect, read = self._timeouts
         try:
-            self._client = self._access.client(
-                connect, read, self._connections
+            self._shared = self._access.borrow(
+                *self._timeouts, self._connections
             )
         except Exception as exc:
             raise self.error_of(exc) from exc
+
+    @property
+    def _client(self) -> Any:
+        shared = self._shared
+        return None if shared is None else shared.client
 
     def put(
         self,
@@ -306,9 +310,10 @@ class ObjectStore:
         """
         Let go of the client.
         """
-        client, self._client, self._is_stale = self._client, None, False
-        if client is not None and hasattr(client, "close"):
-            client.close()
+        shared, self._shared = self._shared, None
+        is_stale, self._is_stale = self._is_stale, False
+        if shared is not None:
+            give_back(shared, is_stale=is_stale)
 
 
 def _says_it_exists(error: Exception) -> bool:

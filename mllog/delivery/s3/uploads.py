@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from ...recursion import mark_as_ours
-from ...threads import SystemThread
+from ...threads import SystemThread, only_here
 
 __all__ = ["run_all"]
 
@@ -52,7 +52,9 @@ def run_all(
                 except BaseException as exc:
                     failed.append(exc)
 
-    others = _started(work, min(at_once, len(waiting)) - 1)
+    # a connection that one thread leaves is another's next
+    at_once = 1 if only_here() else min(at_once, len(waiting))
+    others = _started(work, at_once - 1)
     work()
     for thread in others:
         thread.join(math.inf)

@@ -86,7 +86,7 @@ class TLS:
         self._seen = self._signature()
         self._context: ssl.SSLContext | None = None
         if not self._missing():
-            self._context = self._load()
+            self._check()
 
     def handshake(
         self, sock: socket.socket, host: str, name: str, deadline: float
@@ -216,10 +216,24 @@ class TLS:
                 return option, path
         return None
 
-    def _load(self) -> ssl.SSLContext:
-        texts = {
+    def _check(self) -> None:
+        """
+        Load what was given; the authorities of the system take 0.1 s, and are
+        for the thread that connects.
+        """
+        if self._ca_file:
+            self._context = self._load()
+        elif self._cert_file:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            self._load_own(context, self._cert_file, self._texts())
+
+    def _texts(self) -> dict[str, str]:
+        return {
             option: _content(option, path) for option, path in self._files()
         }
+
+    def _load(self) -> ssl.SSLContext:
+        texts = self._texts()
         try:
             context = trusting(self._ca_file)
         except OSError as exc:

@@ -499,3 +499,45 @@ def test_object_whose_tls_broke_after_it_was_sent_may_be_stored(
 
     assert b"the whole body" in server.received
     assert caught.value.may_be_stored
+
+
+def test_stores_of_one_bucket_share_a_client_until_its_credentials_fail(
+    server,
+):
+    """
+    Whoever closes leaves the others theirs; it serves again after a pause, and
+    one whose credentials are refused gets another.
+    """
+    first, second = store_at(server), store_at(server)
+    first.open()
+    second.open()
+    shared = first._client
+    is_shared = shared is second._client
+    first.close()
+    assert second.put("a", b"body", "text/plain")
+    second.close()
+    first.open()
+    assert first._client is shared
+    assert first.put("b", b"body", "text/plain")
+    server.script("unknown_access_key")
+    with pytest.raises(StoreError):
+        first.put("c", b"body", "text/plain")
+    first.open()
+    second.open()
+
+    assert is_shared
+    assert first._client is second._client is not shared
+
+
+def test_stores_with_other_credentials_have_another_client(
+    server, monkeypatch
+):
+    """
+    As boto3 finds them in the environment when a store is opened.
+    """
+    first, second = store_at(server), store_at(server)
+    first.open()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDOFANOTHER")
+    second.open()
+
+    assert first._client is not second._client
