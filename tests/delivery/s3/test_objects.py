@@ -509,8 +509,6 @@ def test_stores_of_one_bucket_share_a_client_until_its_credentials_fail(
     one whose credentials are refused gets another.
     """
     first, second = store_at(server), store_at(server)
-    first.open()
-    second.open()
     shared = first._client
     is_shared = shared is second._client
     first.close()
@@ -535,9 +533,8 @@ def test_stores_with_other_credentials_have_another_client(
     """
     As boto3 finds them in the environment when a store is opened.
     """
-    first, second = store_at(server), store_at(server)
-    first.open()
+    first = store_at(server)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDOFANOTHER")
-    second.open()
+    second = store_at(server)
 
     assert first._client is not second._client
