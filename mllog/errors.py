@@ -16,6 +16,7 @@ Nothing here is raised by a log call: what goes wrong there is counted
 
 from __future__ import annotations
 
+import copyreg
 import importlib
 import re
 from collections.abc import Iterable
@@ -76,7 +77,15 @@ _BARE_ADDRESS = re.compile(
 class MllogError(Exception):
     """
     Base of every exception of mllog.
+
+    Guarantee:
+        It can be pickled and copied, so that it arrives where a process of a
+        pool raised it.
     """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own gives the text to __init__, which wants more
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class ConfigError(MllogError, TypeError, ValueError):
@@ -169,6 +178,10 @@ class MissingPackageError(MllogError, ImportError):
         )
         self.package = package
         self.extra = extra
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # what ImportError keeps of its own is set by __init__ alone
+        return type(self), (self.package, self.extra), self.__dict__
 
 
 class MllogWarning(UserWarning):

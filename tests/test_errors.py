@@ -2,6 +2,12 @@
 mllog.errors: what goes wrong says what to do.
 """
 
+import copy
+import importlib
+import inspect
+import logging
+import pickle
+import pkgutil
 import sys
 
 import hostile
@@ -9,6 +15,7 @@ import pytest
 
 import mllog
 from mllog import errors
+from mllog.delivery.retry import Fault, Verdict
 
 
 def test_config_error_says_problem_expected_and_fix():
@@ -133,3 +140,92 @@ def test_value_that_has_no_name_either_is_shown_as_an_object():
     Whatever a value forbids, the message about it can be made.
     """
     assert "a=<object>" == errors.shown("a", hostile.Nameless())
+
+
+def classes_of_errors():
+    """
+    Every exception and warning that a module of mllog defines.
+    """
+    found = {}
+    for module in pkgutil.walk_packages(mllog.__path__, "mllog."):
+        if module.name.endswith("__main__"):
+            continue
+        for each in vars(importlib.import_module(module.name)).values():
+            if (
+                isinstance(each, type)
+                and issubclass(each, BaseException)
+                and each.__module__ == module.name
+            ):
+                found[each.__qualname__] = each
+    return found
+
+
+# what the arguments of a constructor are, by their names
+ARGUMENTS = {
+    "acknowledged": 3,
+    "error": ValueError("inner"),
+    "fault": Fault.POISON,
+    "refused": 2,
+    "retry_after": 1.5,
+    "verdict": Verdict(Fault.AUTH, 2.0),
+}
+CLASSES = classes_of_errors()
+
+
+def error_of(kind):
+    """
+    One with each of its arguments, and a note.
+    """
+    if not inspect.isfunction(kind.__init__):
+        error = kind("what failed")
+    else:
+        given = inspect.signature(kind).parameters.values()
+        values = [
+            (each, ARGUMENTS.get(each.name, each.name)) for each in given
+        ]
+        plain = [
+            value for each, value in values if each.kind < each.VAR_POSITIONAL
+        ]
+        named = {
+            each.name: value
+            for each, value in values
+            if each.kind == each.KEYWORD_ONLY
+        }
+        error = kind(*plain, **named)
+    error.__notes__ = ["a note"]
+    return error
+
+
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
+def test_error_pickled_or_copied_is_the_same(kind):
+    """
+    Each exception of mllog arrives from another process as it was raised.
+    """
+    error = error_of(kind)
+    protocols = range(pickle.HIGHEST_PROTOCOL + 1)
+    arrived = [pickle.loads(pickle.dumps(error, each)) for each in protocols]
+
+    for found in (*arrived, copy.copy(error), copy.deepcopy(error)):
+        assert isinstance(found, kind)
+        assert type(found).__qualname__ == type(error).__qualname__
+        assert str(found) == str(error)
+        assert repr(found) == repr(error)
+        assert repr(found.args) == repr(error.args)
+        assert repr(vars(found)) == repr(vars(error))
+        assert getattr(found, "name", "") == getattr(error, "name", "")
+
+
+def test_error_redacted_pickled_is_the_same():
+    """
+    What stands for an exception has a class of no module, and arrives too.
+    """
+    record = logging.makeLogRecord(
+        {"msg": "m", "exc_info": hostile.failed_with(KeyError("password=x"))}
+    )
+    (_, error, _) = mllog.RedactingFilter().apply(record).exc_info
+
+    found = pickle.loads(pickle.dumps(error))
+
+    assert type(found).__name__ == "KeyError"
+    assert str(found) == str(error)
+    assert found.__log_traceback__ == error.__log_traceback__

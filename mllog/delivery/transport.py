@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from ..errors import MllogError
 from ..events import Event
 from .retry import Verdict
 
 __all__ = ["PartlyRefusedError", "PartlySentError", "Transport"]
 
 
-class PartlySentError(Exception):
+class PartlySentError(MllogError):
     """
     Raised by ``send`` when the first events arrived and the rest did not.
 
@@ -28,7 +29,7 @@ class PartlySentError(Exception):
         self.acknowledged = acknowledged
 
 
-class PartlyRefusedError(Exception):
+class PartlyRefusedError(MllogError):
     """
     Raised by ``send`` when the sink has all events but for some it refused.
 

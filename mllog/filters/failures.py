@@ -32,6 +32,11 @@ class Redacted(Exception):  # noqa: N818 - it has the name of what was raised
     __log_traceback__: str = ""
     __log_traceback_chain__: str = ""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        kind = type(self)
+        named = kind.__name__, kind.__module__, kind.__qualname__
+        return _again, (named, self.args), self.__dict__
+
 
 class Failures:
     """
@@ -159,16 +164,22 @@ def _is_new(error: Any, seen: set[int]) -> bool:
 def _named_like(error: BaseException) -> type[Redacted]:
     kind = type(error)
     try:
-        return type(
-            kind.__name__,
-            (Redacted,),
-            {
-                "__module__": kind.__module__,
-                "__qualname__": kind.__qualname__,
-            },
-        )
+        return _named(kind.__name__, kind.__module__, kind.__qualname__)
     except Exception:  # a metaclass can forbid even this
         return Redacted
+
+
+def _named(name: str, module: str, qualname: str) -> type[Redacted]:
+    return type(
+        name, (Redacted,), {"__module__": module, "__qualname__": qualname}
+    )
+
+
+def _again(named: tuple[str, str, str], args: tuple[Any, ...]) -> Redacted:
+    """
+    What pickle makes anew: the class of a stand-in is in no module.
+    """
+    return _named(*named)(*args)
 
 
 def _said(error: BaseException) -> str:
