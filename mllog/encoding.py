@@ -12,6 +12,7 @@ import dataclasses
 import datetime
 import json
 import math
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, Final, Literal
@@ -41,7 +42,9 @@ __all__ = [
     "Nan",
     "encode",
     "encode_line",
+    "encode_short",
     "encode_value",
+    "escape_controls",
 ]
 
 Nan = Literal["null", "string"]
@@ -52,6 +55,18 @@ MAX_RECORD_BYTES: Final = 64 * 1024
 NONFINITE: Final = "nonfinite"
 #: The key that says that something was cut.
 TRUNCATED: Final = "mllog_truncated"
+
+# What orjson writes raw although it can forge a line or hide text in it, in
+# UTF-8: DEL and the rest of values.CONTROLS.
+_CONTROLS = re.compile(
+    rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c"
+    rb"|\xe2(?:\x80[\x8e\x8f\xa8-\xae]|\x81[\xa6-\xa9])"
+)
+# searched for by their first byte, in a tenth of the time
+_find_c1 = re.compile(rb"\xc2[\x80-\x9f]").search
+_find_mark = re.compile(
+    rb"\xe2(?:\x80[\x8e\x8f\xa8-\xae]|\x81[\xa6-\xa9])"
+).search
 
 _MAX_DEPTH = 250  # orjson's
 _MAX_BITS = 2048  # fewer digits than Python can be told to refuse
@@ -117,6 +132,8 @@ def encode_line(
             line = orjson.dumps(document, convert, _OPTIONS)
         except Exception:
             return _repaired(document, nan, max_bytes) + b"\n"
+        if 127 in line or not line.isascii():
+            line = escape_controls(line)
         if len(line) <= max_bytes + 1 and (
             # from the right: twice as fast as b"null" in line
             line.rfind(b"null") < 0 or not _may_be_nonfinite(document)
@@ -136,6 +153,23 @@ def encode(
     return encode_line(document, nan, max_bytes)[:-1]
 
 
+def encode_short(value: Any, max_bytes: int) -> str:
+    """
+    Any value alone, as compact JSON that says by itself where it was cut.
+
+    NaN and the infinities are ``"NaN"`` and so on.
+
+    Args:
+        value: What is written.
+
+        max_bytes: About how long it may be.
+    """
+    line = encode({"v": value}, "string", max_bytes)
+    if NONFINITE.encode() in line or TRUNCATED.encode() in line:
+        return encode_value(json.loads(line)["v"]).decode()
+    return line[5:-1].decode()
+
+
 def encode_value(value: Any) -> bytes:
     """
     Any value alone and in full, as JSON to be stored.
@@ -147,7 +181,7 @@ def encode_value(value: Any) -> bytes:
     """
     if orjson is not None:
         try:
-            return orjson.dumps(value, whole, _NO_NEWLINE)
+            return escape_controls(orjson.dumps(value, whole, _NO_NEWLINE))
         except Exception:  # keys that are no text, lone surrogates, cycles
             pass
     no_end = Bounds(_MAX_DEPTH, *[sys.maxsize] * 3)
@@ -160,6 +194,24 @@ def encode_value(value: Any) -> bytes:
             f"most {_MAX_BITS} bits"
         )
     return data
+
+
+def escape_controls(line: bytes) -> bytes:
+    """
+    JSON in UTF-8 with DEL, C1 and bidi controls escaped as C0 always is.
+    """
+    if (
+        127 in line
+        or (0xC2 in line and _find_c1(line))
+        or (0xE2 in line and _find_mark(line))
+        or (0xD8 in line and b"\xd8\x9c" in line)
+    ):
+        return _CONTROLS.sub(_escaped, line)
+    return line
+
+
+def _escaped(match: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(match[0].decode())
 
 
 def _repaired(document: dict[str, Any], nan: Nan, max_bytes: int) -> bytes:
@@ -183,27 +235,45 @@ def _core_of(document: dict[str, Any], max_bytes: int) -> bytes:
     """
     texts = {}
     for key in list(document)[:_LEAST_ITEMS]:
-        plain = _Repair(_STRICT, "null", {}).value(document[key], 1, "")
-        texts[clean(key_of(key))[:32]] = str(plain)
+        value = document[key]
+        if type(value) is not str:
+            value = str(_Repair(_STRICT, "null", {}).value(value, 1, ""))
+        texts[clean(key_of(key))[:32]] = value
+    end: dict[str, Any] = {TRUNCATED: True}
+    if len(document) > len(texts):
+        end = {"…": _mark(len(document) - len(texts)), **end}
     room = max_bytes
     while room := room // 2:
-        core = {key: text[:room] for key, text in texts.items()}
-        line = _dumps({**core, TRUNCATED: True})
+        core = {key: _within(text, room) for key, text in texts.items()}
+        line = _dumps({**core, **end})
         if len(line) <= max_bytes:
             return line
     return _dumps({TRUNCATED: True})
 
 
+def _within(text: str, most: int) -> str:
+    """
+    *text*, of which what is beyond *most* characters is counted.
+    """
+    if len(text) <= most:
+        return clean(text)
+    return f"{clean(text[:most])}…{_mark(len(text) - most)}"
+
+
+def _mark(count: int) -> str:
+    return f"[truncated {count}]"
+
+
 def _dumps(tree: Any) -> bytes:
     if orjson is not None:
         try:
-            return orjson.dumps(tree)
+            return escape_controls(orjson.dumps(tree))
         except Exception:  # an integer of more than 64 bits
             pass
     text = json.dumps(
         tree, ensure_ascii=False, allow_nan=False, separators=(",", ":")
     )
-    return text.encode()
+    return escape_controls(text.encode())
 
 
 def _may_be_nonfinite(value: Any) -> bool:
@@ -265,7 +335,7 @@ class _Repair:
         tree = self._mapping(document, 0, "")
         if self.lost:
             _put_ours(tree, NONFINITE, self.lost)
-        if self.cut:
+        if self.cut and tree.get(TRUNCATED) is not True:
             _put_ours(tree, TRUNCATED, True)
         return tree
 
@@ -320,7 +390,7 @@ class _Repair:
         for count, (key, value) in enumerate(dict(mapping).items()):
             if count >= most:
                 self.cut = True
-                tree[_free("…", tree)] = f"[truncated {len(mapping) - count}]"
+                tree[_free("…", tree)] = _mark(len(mapping) - count)
                 break
             name = self._text(key_of(key))
             if name in tree:
@@ -341,15 +411,12 @@ class _Repair:
         ]
         if len(items) > len(kept):
             self.cut = True
-            kept.append(f"…[truncated {len(items) - len(kept)}]")
+            kept.append(f"…{_mark(len(items) - len(kept))}")
         return kept
 
     def _text(self, text: str) -> str:
-        most = self.bounds.characters
-        if len(text) > most:
-            self.cut = True
-            text = f"{text[:most]}…[truncated {len(text) - most}]"
-        return clean(text)
+        self.cut = self.cut or len(text) > self.bounds.characters
+        return _within(text, self.bounds.characters)
 
     def _integer(self, value: int) -> Any:
         if value.bit_length() <= _MAX_BITS:

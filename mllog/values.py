@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import array
 import binascii
+import codecs
 import collections
 import dataclasses
 import datetime
@@ -27,14 +28,18 @@ import os
 import uuid
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
 from .recursion import bounded
 
 __all__ = [
+    "CONTROLS",
+    "ESCAPES",
     "clean",
     "convert",
+    "encodable",
     "foreign",
     "is_frame",
     "key_of",
@@ -43,6 +48,14 @@ __all__ = [
     "shape_of",
     "whole",
 ]
+
+#: What is never written raw, as a part of a regular expression: C0, DEL, C1,
+#: line and paragraph separators, and bidi controls.
+CONTROLS: Final = (
+    "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+)
+#: The error handler of codecs that writes what an encoding lacks as JSON does.
+ESCAPES: Final = "mllog.escapes"
 
 _PLAIN = frozenset({str, int, float, bool, list, dict})
 _SMALL_ITEMS = 16
@@ -363,6 +376,55 @@ def clean(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode()
     return text
 
+
+def encodable(text: str, encoding: str | None) -> str:
+    r"""
+    *text* with ``\u00e9`` for what *encoding* lacks, as JSON writes it.
+
+    Python's own ``backslashreplace`` gives ``\xe9`` and ``\U0001f600``,
+    which are no JSON.
+
+    Args:
+        text: A formatted line.
+
+        encoding: That of the stream it is for; None takes any text.
+    """
+    if text.isascii() or encoding is None or _takes_any(encoding):
+        return text
+    lacking = [each for each in set(text) if not _is_kept(each, encoding)]
+    return text.translate({ord(each): _escapes(each) for each in lacking})
+
+
+def _is_kept(character: str, encoding: str) -> bool:
+    """
+    Whether *encoding* has it; Shift JIS writes a yen sign as a backslash.
+    """
+    try:
+        return character.encode(encoding).decode(encoding) == character
+    except Exception:  # or it is an encoding that nobody knows
+        return character.isascii()
+
+
+@lru_cache(maxsize=16)
+def _takes_any(encoding: str) -> bool:
+    try:
+        return codecs.lookup(encoding).name.startswith("utf-")
+    except Exception:
+        return False
+
+
+def _escapes(text: str) -> str:
+    units = text.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[n : n + 4]}" for n in range(0, len(units), 4))
+
+
+def _as_escapes(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return _escapes(error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(ESCAPES, _as_escapes)
 
 _KINDS: Final[tuple[tuple[Any, Any], ...]] = (
     (str, str.__str__),

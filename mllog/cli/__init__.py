@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from .. import __version__
 from ..env import odd_sizes
 from ..errors import MllogError, masked
+from ..values import ESCAPES
 from . import (
     check,
     convert,
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever it can encode
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=ESCAPES)
     for name in odd_sizes(os.environ):
         del os.environ[name]
     parser = _parser()

@@ -12,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from ..encoding import escape_controls
 from ..reading.times import moment
 from ..s3 import Access
+from ..values import ESCAPES
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -226,8 +228,9 @@ def _run(given: argparse.Namespace) -> int:
                 both = _contrasts(logs, found, progress)
         if given.json:
             plain = found.plain()
-            sys.stdout.write(json.dumps(plain, ensure_ascii=False, indent=2))
-            sys.stdout.write("\n")
+            text = json.dumps(plain, ensure_ascii=False, indent=2) + "\n"
+            line = escape_controls(text.encode("utf-8", ESCAPES))
+            sys.stdout.write(line.decode())
             return 0
     # not at import: other commands need no rich
     from ..formatters.rich import wants_color

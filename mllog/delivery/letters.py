@@ -4,12 +4,12 @@ Records that a sink refuses for what they are, kept for people to look at.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from base64 import b64encode
 from typing import Any
 
+from ..encoding import encode_value
 from ..errors import masked
 from ..events import Entry, Event, events_of
 from ..timestamps import utc
@@ -65,7 +65,7 @@ class DeadLetters:
                 name: value.decode("utf-8", "backslashreplace")
                 for name, value in event.headers
             }
-        return json.dumps(letter)
+        return encode_value(letter).decode()
 
 
 def _is_torn(fd: int) -> bool:

@@ -8,7 +8,7 @@ import json
 import math
 from typing import Any, Final, NoReturn
 
-from ..encoding import encode, encode_value
+from ..encoding import encode, encode_value, escape_controls
 from ..values import foreign, key_of, shape_of
 
 try:
@@ -77,7 +77,9 @@ def _bytes(value: Any, max_bytes: int) -> bytes:
         except ValueError:
             pass
         else:  # one line: a break can only stand between its parts
-            return data.replace(b"\r", b" ").replace(b"\n", b" ")
+            line = data.replace(b"\r", b" ").replace(b"\n", b" ")
+            line = escape_controls(line)
+            return line if len(line) <= max_bytes else b""
     made = encode_value(data)
     return made if len(made) <= max_bytes else b""
 

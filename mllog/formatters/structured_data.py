@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from ..encoding import NONFINITE, TRUNCATED, encode
+from ..encoding import TRUNCATED, encode_short
 from ..errors import ConfigError, shown
 from ..fields import LAYOUTS, OWN_COUNT, layout_of
 from ..values import convert, key_of, name_of
@@ -123,9 +123,9 @@ class StructuredData:
         """
         The element in at most *room* bytes, ``""`` if there is none so short.
 
-        A value longer than an eighth of *room* is cut.  Of the parameters
-        those are left out that do not fit behind the ones before, and
-        ``mllog_truncated="true"`` says so.
+        A value longer than an eighth of *room* is cut, and says how much is
+        missing.  Of the parameters those are left out that do not fit behind
+        the ones before, and ``mllog_truncated="true"`` says so.
         """
         own = record.__dict__
         names = layout_of(own).names
@@ -136,7 +136,8 @@ class StructuredData:
         kept, is_whole = [], True
         for name, value in zip(param_names(names), values, strict=True):
             text = self._value(value)
-            short = _cut(text, max(room // 8, _LONGEST_NAME))
+            beyond = len(value) - self._max_bytes if type(value) is str else 0
+            short = _cut(text, max(room // 8, _LONGEST_NAME), max(beyond, 0))
             param = f' {name}="{short}"'
             size = len(param.encode())
             is_whole = is_whole and short is text and size <= left
@@ -201,32 +202,10 @@ def _text(value: Any) -> str:
         return f"<int of {value.bit_length()} bits>"
     if value is None or kind is bool:
         return key_of(value)
-    return _json(value)
-
-
-def _json(value: Any) -> str:
-    """
-    *value* as compact JSON in its bounded form; a text without its quotes.
-    """
-    line = encode({"v": value}, "string", _LONGEST_JSON)
-    text = line[5:-1].decode()
-    if text.startswith('"') or not text.isprintable() or _is_marked(line):
-        # the value alone; it says by itself where it was cut
-        plain = json.loads(line)["v"]
-        if type(plain) is str:
-            return escaped(plain)
-        text = _dumped(plain, ascii_only=False)
-        if not text.isprintable():
-            return _dumped(plain, ascii_only=True)
-    return text
-
-
-def _is_marked(line: bytes) -> bool:
-    return NONFINITE.encode() in line or TRUNCATED.encode() in line
-
-
-def _dumped(plain: Any, *, ascii_only: bool) -> str:
-    return json.dumps(plain, ensure_ascii=ascii_only, separators=(",", ":"))
+    found = encode_short(value, _LONGEST_JSON)
+    if found.startswith('"'):  # the text of an object, without its quotes
+        return escaped(json.loads(found))
+    return found
 
 
 def param_names(names: tuple[Any, ...]) -> list[str]:
@@ -269,16 +248,20 @@ def _flat(
     return tuple(flat_names), flat_values
 
 
-def _cut(text: str, most: int) -> str:
+def _cut(text: str, most: int, beyond: int) -> str:
     """
     *text* in at most *most* bytes and a mark, no escape of it torn.
+
+    The mark counts characters, *beyond* of which are missing already.
     """
     data = text.encode()
     if len(data) <= most:
         return text
     short = data[:most].decode("utf-8", "ignore")
     backslashes = len(short) - len(short.rstrip("\\"))
-    return f"{short[: len(short) - backslashes % 2]}…"
+    short = short[: len(short) - backslashes % 2]
+    missing = len(text) - len(short) + beyond
+    return f"{short}…[truncated {missing}\\]"
 
 
 def _checked(enterprise_id: Any) -> str:

@@ -4,14 +4,17 @@ Records as messages of syslog: RFC 5424, and RFC 3164 for old receivers.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from .. import options
+from ..encoding import escape_controls
 from ..errors import ConfigError, shown
 from ..fields import fields_of
+from ..values import ESCAPES
 from .structured_data import StructuredData, text_of
 from .syslog_header import FACILITIES, SEVERITIES, SyslogHeader
 from .text import escaped, escaped_lines, pairs
@@ -26,6 +29,7 @@ _ROOM_FOR_PROCID = 600
 _HEADER_BYTES = 1024
 _MARK = re.compile(rb" \[truncated (\d{1,12}) bytes\]\Z")
 _LONGEST_MARK = 40
+_C0 = {code: f"\\u{code:04x}" for code in range(32)}
 _SIZES = {"5424": 64 * 1024, "3164": 1024}
 
 
@@ -161,9 +165,11 @@ class SyslogFormat:
         fields = options.choice("fields", fields or default, carriers)
         self._has_data = fields == "structured_data"
         self._has_pairs = fields == "text"
-        has_json = fields == "json"
+        self._has_json = fields == "json"
         #: Longest JSON that is never cut, in bytes; -1 where there is none.
-        self.longest_json = self.max_bytes - _HEADER_BYTES if has_json else -1
+        self.longest_json = (
+            self.max_bytes - _HEADER_BYTES if self._has_json else -1
+        )
         self._no_data = "-" if self._is_new and not numbers else ""
         self._data = StructuredData(enterprise_id, self.max_bytes)
         if self._has_data and not self._is_new:
@@ -179,6 +185,10 @@ class SyslogFormat:
         newlines = newlines or ("keep" if self._is_new else "escape")
         keeps = options.choice("newlines", newlines, ("keep", "escape"))
         self._escaped = escaped_lines if keeps == "keep" else escaped
+        if self._has_json:
+            break_ = "\n" if keeps == "keep" else " "
+            blanks = {**_C0, **dict.fromkeys(b"\t\r", " "), 10: break_}
+            self._escaped = functools.partial(_as_json, blanks=blanks)
 
     def way(
         self, text_of: Callable[[logging.LogRecord], Any]
@@ -197,7 +207,7 @@ class SyslogFormat:
         def message(record: logging.LogRecord) -> bytes:
             line = text_of(record)
             if type(line) is bytes and len(line) <= longest:
-                # as it is: JSON has no control characters to escape
+                # as it is: its control characters are escaped already
                 return f"{head_of(record)}{end}".encode() + line
             return of(record, line)
 
@@ -263,6 +273,14 @@ def _decoded(text: Any) -> str:
         return str.__str__(text)
     except Exception:
         return text_of(text)
+
+
+def _as_json(text: str, blanks: Mapping[int, str]) -> str:
+    """
+    JSON with JSON's own escapes; between its parts tabs and breaks are blanks.
+    """
+    line = escape_controls(text.encode("utf-8", ESCAPES)).decode()
+    return line if line.isprintable() else line.translate(blanks)
 
 
 def _with_pairs(record: logging.LogRecord, text: str) -> str:

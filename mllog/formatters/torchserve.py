@@ -37,9 +37,6 @@ _COMMAND = re.compile(
     r"^(?=(?:INFO > )?\[(?:METRICS|PID)\])|(?<=Torch worker started.)$",
     re.MULTILINE,
 )
-_LINE_ENDS: Final = {
-    ord(each): f"\\u{ord(each):04x}" for each in "\x85\u2028\u2029"
-}
 _LONGEST: Final = 200
 
 _UNKNOWN: Final = "unknown"
@@ -205,7 +202,7 @@ class TorchServeFormatter(TextFormatter):
         if self._json is not None and not (
             is_theirs and _COMMAND.search(message_of(record))
         ):
-            return _json_line(self._json.format(record))
+            return self._json.format(record)
         text = super().format(record)
         return text if is_theirs else _COMMAND.sub(" ", text)
 
@@ -250,15 +247,6 @@ def _is_of_torchserve(record: logging.LogRecord) -> bool:
         or str(name).startswith("ts.")
         or (name == "root" and record.module == "model_service_worker")
     )
-
-
-def _json_line(line: str) -> str:
-    """
-    *line* as one line for Java, too, which ends one at more than a newline.
-    """
-    if line.isascii():
-        return line
-    return line.translate(_LINE_ENDS)
 
 
 def _value(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import options
 from ..formatters.text import TextFormatter
 from ..handling import Handling
+from ..values import encodable
 
 __all__ = ["ConsoleHandler"]
 
@@ -165,13 +166,12 @@ class ConsoleHandler(Handling, _StreamHandler):
 
     @staticmethod
     def _put(stream: Any, text: str) -> None:
+        if not text.isascii():  # the stream's own escapes are not JSON's
+            text = encodable(text, getattr(stream, "encoding", None))
         try:
             stream.write(text)
-        except UnicodeEncodeError:  # a console that is not UTF-8
-            encoding = getattr(stream, "encoding", None) or "ascii"
-            stream.write(
-                text.encode(encoding, "backslashreplace").decode(encoding)
-            )
+        except UnicodeEncodeError:  # it does not tell its encoding
+            stream.write(encodable(text, "ascii"))
         stream.flush()
 
     def flush(self) -> None:

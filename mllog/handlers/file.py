@@ -16,6 +16,7 @@ from ..errors import ConfigError, shown
 from ..formatters.text import TextFormatter
 from ..handling import Handling
 from ..rotation import Plan, log_path
+from ..values import ESCAPES, encodable
 
 __all__ = ["TimestampedRotatingFileHandler"]
 
@@ -67,7 +68,8 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
 
         delay: Whether to open at the first record.
 
-        errors: What becomes of text that the encoding cannot write.
+        errors: What becomes of text that the encoding cannot write; None is
+            an escape as in JSON, which always has its own.
 
         when: ``S``, ``M``, ``H``, ``D``, ``MIDNIGHT``, ``W0`` to ``W6``; None
             does not rotate by time.
@@ -154,7 +156,7 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
             "a" if plan.max_bytes else _mode(mode),
             encoding or "utf-8",
             delay=True,
-            errors=errors or "backslashreplace",
+            errors=errors or ESCAPES,
         )
         self.maxBytes = plan.max_bytes
         self.backupCount = plan.retention.backup_count
@@ -197,6 +199,7 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         """
         self._has_events = hasattr(self._used, "events")
         in_bytes = getattr(self._used, "format_line", None)
+        self._errors = self.errors if in_bytes is None else ESCAPES
         if (
             in_bytes is not None
             and self._end == b"\n"
@@ -222,7 +225,10 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         """
         *text* in this handler's encoding.
         """
-        return text.encode(self.encoding or "utf-8", self.errors or "strict")
+        encoding = self.encoding or "utf-8"
+        if self._errors == ESCAPES:
+            text = encodable(text, encoding)
+        return text.encode(encoding, self._errors or "strict")
 
     # --- writing ---
 

@@ -158,7 +158,8 @@ class Encoder:
         A text, which TensorBoard shows as Markdown.
         """
         if len(text) > _LONGEST_TEXT:
-            text = f"{text[:_LONGEST_TEXT]}…"
+            beyond = len(text) - _LONGEST_TEXT
+            text = f"{text[:_LONGEST_TEXT]}…[truncated {beyond}]"
         tensor = self._tensor(
             dtype=self._types.DT_STRING, string_val=[clean(text).encode()]
         )

@@ -189,7 +189,7 @@ def test_main_on_an_ascii_console_does_not_fail(tmp_path):
     done = run("check", path, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
 
     assert (1, "") == (done.returncode, done.stderr.partition("Trace")[1])
-    assert r"\xfcnbekannt" in done.stdout
+    assert r"\u00fcnbekannt" in done.stdout
 
 
 def test_import_of_the_command_line_loads_no_rich():

@@ -88,7 +88,7 @@ def test_letter_with_line_breaks_is_one_line(letters):
 
     with open(letters.path, "rb") as file:
         assert len(file.read().splitlines()) == 2
-    assert _lines(letters)[1]["error"] == "ValueError: \ud800"
+    assert _lines(letters)[1]["error"] == r"ValueError: \ud800"
 
 
 def test_letters_are_appended(letters):

@@ -178,7 +178,9 @@ def test_element_within_keeps_whole_params_and_says_so(room):
     assert params[-1] == ("mllog_truncated", "true")
     for name, text in params[:-1]:
         whole = text_of(getattr(record, name))
-        assert text == whole or whole.startswith(text.removesuffix("…"))
+        kept, mark, rest = text.partition("…[truncated ")
+        assert text == whole or whole.startswith(kept)
+        assert not mark or 0 < int(rest.removesuffix("]")) <= 2 * len(whole)
 
 
 def test_element_within_enough_room_is_whole():

@@ -267,7 +267,7 @@ def test_stream_that_is_ascii_gets_escapes(logger):
 
     logger.warning("grüße")
 
-    assert b"gr\\xfc\\xdfe" in raw.getvalue()
+    assert b"gr\\u00fc\\u00dfe" in raw.getvalue()
     assert handler.stats() == Stats(1)
 
 
