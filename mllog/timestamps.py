@@ -4,10 +4,11 @@ Times as text: RFC 3339 in UTC with microseconds, always of one width.
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import lru_cache
 
-__all__ = ["utc"]
+__all__ = ["chooses_time", "utc"]
 
 _MICROS = tuple(f"{micro:03d}Z" for micro in range(1000))
 
@@ -32,6 +33,20 @@ def utc(created: float) -> str:
         return text + _MICROS[micro]
     except Exception:  # makeLogRecord takes anything for a time
         return "1970-01-01T00:00:00.000000Z"
+
+
+def chooses_time(formatter: logging.Formatter) -> bool:
+    """
+    Whether *formatter* says by logging's attributes how it writes a time.
+
+    UTC alone says nothing new to who writes UTC anyway.
+    """
+    base = logging.Formatter
+    return (
+        formatter.default_time_format != base.default_time_format
+        or formatter.default_msec_format != base.default_msec_format
+        or formatter.converter not in (time.localtime, time.gmtime)
+    )
 
 
 @lru_cache(maxsize=8)

@@ -23,6 +23,7 @@ from .text import (
     escaped,
     info_of,
     is_harmless,
+    overrides,
     pairs,
     set_format,
     trouble_of,
@@ -36,6 +37,7 @@ LONGEST_HIGHLIGHT: Final = 500
 # Exceptions of one chain or group: each of them is some boxes of source.
 _MOST_DRAWN: Final = 20
 
+_Base = logging.Formatter
 _LEVEL_STYLES = {
     "DEBUG": "cyan",
     "INFO": "green",
@@ -89,7 +91,8 @@ class RichFormatter(logging.Formatter):
         fmt: As in ``logging.Formatter``: a format for the message part; None
             is the message.  ``format`` is another name for it.
 
-        datefmt: Format of the time, local; None is ``%H:%M:%S``.
+        datefmt: Format of the time, local unless ``converter`` is another
+            one; None is ``%H:%M:%S``.
 
         style: ``%``, ``{`` or ``$``.
 
@@ -121,7 +124,14 @@ class RichFormatter(logging.Formatter):
     ) -> None:
         fmt = format if fmt is None else fmt
         set_format(self, fmt, datefmt, style, validate, defaults)
-        self._message_only = fmt is None
+        self._message_only = fmt is None and not overrides(
+            self, "formatMessage"
+        )
+        self._calls_format_time = (
+            overrides(self, "formatTime")
+            or self.default_time_format != _Base.default_time_format
+            or self.default_msec_format != _Base.default_msec_format
+        )
         self._tracebacks = options.boolean("tracebacks", tracebacks)
         self.color = (
             wants_color(stream)
@@ -138,27 +148,29 @@ class RichFormatter(logging.Formatter):
         paint = self._paint
         line = (
             f"{paint.dim}{self._time(record)}{paint.end_dim} "
-            f"{paint.level(str(record.levelname))} {self._message(record)}"
+            f"{paint.level(said(record.levelname))} {self._message(record)}"
         )
         key, value, end = paint.key, paint.value, paint.end_value
         for name, text in pairs(fields_of(record)):
             line += f"  {key}{name}={value}{text}{end}"
-        line += f"  {paint.dim}{escaped(str(record.name))}{paint.end_dim}"
+        line += f"  {paint.dim}{escaped(said(record.name))}{paint.end_dim}"
         if record.exc_info or record.exc_text or record.stack_info:
             return "\n".join([line, *self._trouble(record)])
         return line
 
     def _time(self, record: logging.LogRecord) -> str:
         try:
+            if self._calls_format_time or "formatTime" in self.__dict__:
+                return escaped(str(self.formatTime(record, self.datefmt)))
             second = int(record.created)
-        except Exception:
+            known, clock = self._clock
+            if second != known:
+                clock = time.strftime(
+                    self.datefmt or "%H:%M:%S", self.converter(second)
+                )
+                self._clock = (second, clock)
+        except Exception:  # makeLogRecord takes anything for a time
             return "--:--:--"
-        known, clock = self._clock
-        if second != known:
-            clock = time.strftime(
-                self.datefmt or "%H:%M:%S", time.localtime(second)
-            )
-            self._clock = (second, clock)
         return clock
 
     def _message(self, record: logging.LogRecord) -> str:
@@ -171,6 +183,9 @@ class RichFormatter(logging.Formatter):
         plain = trouble_of(self, record)
         error = error_of(record)
         if not (self.color and self._tracebacks and error is not None):
+            return plain
+        hooks = ("formatException", "formatStack")
+        if any(overrides(self, hook) for hook in hooks):
             return plain
         try:
             if not is_drawable(error, self.formatException(info_of(error))):

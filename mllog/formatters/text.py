@@ -4,20 +4,22 @@ Records as plain text that cannot be forged.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
+import string
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from .. import options
-from ..encoding import NONFINITE, TRUNCATED, encode
+from ..context import copied
+from ..encoding import encode_short
 from ..errors import ConfigError
 from ..fields import error_of, fields_of, message_of
 from ..recursion import bounded
-from ..timestamps import utc
-from ..values import convert, key_of, name_of
-from .exceptions import is_text, trace
+from ..timestamps import chooses_time, utc
+from ..values import CONTROLS, convert, key_of, name_of
+from .exceptions import is_text, said, trace
 
 __all__ = [
     "TextFormatter",
@@ -26,17 +28,14 @@ __all__ = [
     "escaped_lines",
     "info_of",
     "is_harmless",
+    "overrides",
     "pairs",
     "trouble_of",
 ]
 
-# C0, DEL, C1, line and paragraph separators, bidi controls, lone surrogates
-_DANGEROUS = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-_IN_TRACE = re.compile(
-    _DANGEROUS.pattern.replace("[\x00-\x1f", "[\x00-\x09\x0b-\x1f")
-)
+_DANGEROUS = re.compile(f"[{CONTROLS}\ud800-\udfff]")
+_IN_TRACE = re.compile(_DANGEROUS.pattern.replace("\x00-", "\x00-\x09\x0b-"))
+_parse_braces = string.Formatter().parse
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _LONGEST_VALUE = 8192
 
@@ -112,10 +111,10 @@ def _text(value: Any) -> str:
     if kind is bool or value is None or (kind is int and abs(value) < 2**64):
         return str(value)
     if kind is not str:
-        return escaped(_as_json(value))
+        return encode_short(value, _LONGEST_VALUE)
+    text = escaped(value[:_LONGEST_VALUE])
     if len(value) > _LONGEST_VALUE:
-        value = f"{value[:_LONGEST_VALUE]}…"
-    text = escaped(value)
+        text += f"…[truncated {len(value) - _LONGEST_VALUE}]"
     if _is_plain(text):
         return text
     return '"' + text.replace('"', r"\"") + '"'
@@ -132,14 +131,6 @@ def _is_plain(text: str) -> bool:
         and "=" not in text
         and '"' not in text
     )
-
-
-def _as_json(value: Any) -> str:
-    line = encode({"v": value}, "string", _LONGEST_VALUE)
-    if NONFINITE.encode() in line or TRUNCATED.encode() in line:
-        # the value alone; it says by itself where it was cut
-        return json.dumps(json.loads(line)["v"], ensure_ascii=False)
-    return line[5:-1].decode()
 
 
 def trouble_of(
@@ -175,7 +166,7 @@ def _blocks(
         try:
             blocks.append(
                 bounded(
-                    lambda error: str(
+                    lambda error: said(
                         formatter.formatException(info_of(error))
                     ),
                     name_of,
@@ -185,9 +176,13 @@ def _blocks(
         except Exception:
             blocks.append(f"<{type(error).__name__}>")
     elif record.exc_text:
-        blocks.append(str(record.exc_text))
+        blocks.append(said(record.exc_text))
     if record.stack_info:
-        blocks.append(str(formatter.formatStack(record.stack_info)))
+        try:
+            stack = formatter.formatStack(record.stack_info)
+        except Exception:
+            stack = record.stack_info
+        blocks.append(said(stack))
     return blocks
 
 
@@ -219,6 +214,10 @@ def set_format(
             f"fmt={fmt!r} with style={style!r}: {exc}",
             expected="a format as logging.Formatter takes it",
         ) from None
+    if style == "{" and fmt and not overrides(formatter, "formatMessage"):
+        names = [name or "" for _, name, _, _ in _parse_braces(fmt)]
+        if any("." in name or "[" in name for name in names):
+            formatter._inside = _Inside(fmt, defaults or {})  # type: ignore[attr-defined]
 
 
 class TextFormatter(logging.Formatter):
@@ -234,7 +233,8 @@ class TextFormatter(logging.Formatter):
         fmt: As in ``logging.Formatter``; None is the line above.  ``format``
             is another name for it.
 
-        datefmt: Format of the time; None is ISO 8601 in UTC with microseconds.
+        datefmt: Format of the time, local unless ``converter`` is another
+            one; None is ISO 8601 in UTC with microseconds.
 
         style: ``%``, ``{`` or ``$``.
 
@@ -260,7 +260,7 @@ class TextFormatter(logging.Formatter):
     ) -> None:
         fmt = format if fmt is None else fmt
         set_format(self, fmt, datefmt, style, validate, defaults)
-        self._own_layout = fmt is None
+        self._own_layout = fmt is None and not overrides(self, "formatMessage")
         self._shows_fields = (
             self._own_layout
             if fields is None
@@ -275,8 +275,8 @@ class TextFormatter(logging.Formatter):
         if self._own_layout:
             line = (
                 f"{self.formatTime(record, self.datefmt)}"
-                f" {escaped(str(record.levelname))}"
-                f" {escaped(str(record.name))} {message}"
+                f" {escaped(said(record.levelname))}"
+                f" {escaped(said(record.name))} {message}"
             )
         else:
             line = by_format(self, record, message)
@@ -291,11 +291,24 @@ class TextFormatter(logging.Formatter):
         self, record: logging.LogRecord, datefmt: str | None = None
     ) -> str:
         """
-        By *datefmt* as in the stdlib, else ISO 8601 in UTC.
+        By *datefmt* and *converter* as in the stdlib, else ISO 8601 in UTC.
         """
-        if datefmt:
-            return super().formatTime(record, datefmt)
+        if datefmt or chooses_time(self):
+            with suppress(Exception):  # a time that there is not
+                return super().formatTime(record, datefmt)
         return utc(record.created)
+
+
+def overrides(
+    formatter: logging.Formatter,
+    hook: str,
+    base: type[logging.Formatter] = logging.Formatter,
+) -> bool:
+    """
+    Whether *formatter* has another *hook* than its *base*.
+    """
+    found = getattr(formatter, hook)
+    return getattr(found, "__func__", None) is not getattr(base, hook)
 
 
 def by_format(
@@ -304,18 +317,43 @@ def by_format(
     """
     *record* by the formatter's own format, every value in it escaped.
     """
-    copy = logging.makeLogRecord(
-        {name: _safe(value) for name, value in record.__dict__.items()}
-    )
-    copy.message = message
-    if formatter.usesTime():
-        copy.asctime = formatter.formatTime(record, formatter.datefmt)
     try:
-        return formatter.formatMessage(copy)
+        shown: dict[str, Any] = {"message": message}
+        if formatter.usesTime():
+            shown["asctime"] = escaped(
+                str(formatter.formatTime(record, formatter.datefmt))
+            )
+        inside = getattr(formatter, "_inside", None)
+        if inside is not None:
+            return str(inside({**record.__dict__, **shown}))
+        for name, value in record.__dict__.items():
+            shown.setdefault(name, _safe(value))
+        return formatter.formatMessage(copied(record, shown))
     except Exception as exc:  # a field that this record lacks
-        level = escaped(str(record.levelname))
-        why = escaped(f"{type(exc).__name__}: {exc}")
+        level = escaped(said(record.levelname))
+        why = escaped(f"{type(exc).__name__}: {said(exc)}")
         return f"{utc(record.created)} {level} {message} <{why}>"
+
+
+class _Inside(string.Formatter):
+    """
+    A format by braces that asks for a part of a field: ``{metrics[loss]:.3f}``.
+
+    Args:
+        fmt: The format.
+
+        defaults: Values for fields that a record lacks.
+    """
+
+    def __init__(self, fmt: str, defaults: Mapping[str, Any]) -> None:
+        self._fmt = fmt
+        self._defaults = dict(defaults)
+
+    def __call__(self, fields: Mapping[str, Any]) -> str:
+        return self.vformat(self._fmt, (), {**self._defaults, **fields})
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return str(super().format_field(_safe(value), format_spec))
 
 
 def _safe(value: Any) -> Any:

@@ -7,7 +7,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timezone
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +19,7 @@ from rich.pretty import Node
 from rich.text import Text
 
 from .. import options
+from ..context import copied
 from ..env import odd_sizes
 from ..fields import error_of, fields_of, message_of
 from ..filters.record_filter import LINES_AROUND, RecordFilter
@@ -144,16 +148,29 @@ class RichHandler(Handling, _RichHandler):
             rendered = Text("\n").join([first, *below])
         return rendered
 
-    def render(self, *, traceback: Any, **more: Any) -> Any:
+    def render(
+        self, *, record: Any, traceback: Any, message_renderable: Any
+    ) -> Any:
         """
         All that is shown of a record, with the locals of a traceback cut.
         """
         if traceback is not None:
-            filters = self._record_filters(more["record"].name)
+            filters = self._record_filters(record.name)
             if filters:
                 _redact_locals(traceback.trace, filters, self._max_string)
             _cut_locals(traceback.trace)
-        return super().render(traceback=traceback, **more)
+        shown = [message_renderable, *([traceback] if traceback else [])]
+        moment, time_format = _time_of(record, self.formatter)
+        return self._log_render(
+            self.console,
+            shown,
+            log_time=moment,
+            time_format=time_format,
+            level=self.get_level_text(record),
+            path=os.path.basename(str(record.pathname)),
+            line_no=record.lineno,
+            link_path=record.pathname if self.enable_link_path else None,
+        )
 
     def _record_filters(self, name: str) -> list[RecordFilter]:
         """
@@ -217,8 +234,7 @@ class RichHandler(Handling, _RichHandler):
         """
         A copy: rich formats the message again for a traceback, and writes on it.
         """
-        copy = logging.makeLogRecord(record.__dict__)
-        copy.levelname = escaped(str(record.levelname))
+        copy = copied(record, {"levelname": escaped(str(record.levelname))})
         error = error_of(record)
         copy.exc_info = None if error is None else info_of(error)
         if error is None or not self.rich_tracebacks:
@@ -232,6 +248,36 @@ class RichHandler(Handling, _RichHandler):
         if not is_drawable(error, text):
             copy.exc_info, copy.exc_text = None, escaped_lines(text)
         return copy
+
+
+def _time_of(
+    record: logging.LogRecord, formatter: logging.Formatter | None
+) -> tuple[datetime, Any]:
+    """
+    When *record* was made, and how rich is to show it.
+
+    rich itself looks at a formatter's ``datefmt``; here its ``converter`` and
+    its ``formatTime`` count as well.
+    """
+    try:
+        moment = _local(record.created)
+    except Exception:  # makeLogRecord takes anything for a time
+        return _local(0.0), None
+    if formatter is None:
+        return moment, None
+    with suppress(Exception):
+        home = formatter.formatTime.__module__
+        if home != "logging" and not home.startswith("mllog.formatters."):
+            text = str(formatter.formatTime(record, formatter.datefmt))
+            return moment, lambda _: Text(text)
+        if formatter.converter is not time.localtime:
+            parts = formatter.converter(record.created)
+            moment = moment.replace(*parts[:6])
+    return moment, formatter.datefmt
+
+
+def _local(created: float) -> datetime:
+    return datetime.fromtimestamp(created, timezone.utc).astimezone()
 
 
 def _locals_of(trace: Any) -> Iterator[tuple[dict[str, Node], str, Node]]:

@@ -95,7 +95,7 @@ def test_format_default_is_time_level_logger_message_fields():
         (2**63, "9223372036854775808"),
         (10**5000, '"<int of 16610 bits>"'),
         (float("nan"), "nan"),
-        ([1, float("nan")], '[1, "NaN"]'),
+        ([1, float("nan")], '[1,"NaN"]'),
         ({"a": 1}, '{"a":1}'),
         ("", '""'),
         ("plain", "plain"),
