@@ -10,7 +10,8 @@ ratios from 0 to 1.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
@@ -25,6 +26,9 @@ __all__ = [
     "Field",
     "Kind",
     "Layout",
+    "causes_of",
+    "count_beyond",
+    "distinct",
     "error_of",
     "extra",
     "fields_of",
@@ -61,6 +65,10 @@ OUR_KEYS: Final = frozenset(
         "mllog_truncated",
     }
 )
+
+_NOTHING: Final[Mapping[str, Any]] = {}
+# Of which are counted what a line leaves out.
+_MOST_EXCEPTIONS = 10_000
 
 # Beyond it nothing more is remembered: names made from data would never end.
 _MOST_LAYOUTS = 1000
@@ -152,6 +160,69 @@ def error_of(record: logging.LogRecord) -> BaseException | None:
     return found if isinstance(found, BaseException) else None
 
 
+def causes_of(error: BaseException) -> list[tuple[str, BaseException]]:
+    """
+    What is behind *error*: its ``cause``, or its ``context``, and ``exceptions``.
+    """
+    key, cause = "cause", error.__cause__
+    if cause is None and not error.__suppress_context__:
+        key, cause = "context", error.__context__
+    found: list[tuple[str, Any]] = [(key, cause)]
+    inner = getattr(error, "exceptions", None)
+    if isinstance(inner, tuple):
+        found += [("exceptions", each) for each in inner]
+    return [each for each in found if isinstance(each[1], BaseException)]
+
+
+def count_beyond(errors: list[BaseException], seen: set[int]) -> int:
+    """
+    How many exceptions *errors* are with what is behind them.
+
+    Args:
+        errors: What is left out.
+
+        seen: By their ``id`` the exceptions that are not.
+    """
+    known = {id(each): each for each in errors if id(each) not in seen}
+    left = list(known.values())
+    while left and len(known) < _MOST_EXCEPTIONS:
+        causes: list[tuple[str, BaseException]] = []
+        with suppress(Exception):  # an exception whose attributes raise
+            causes = causes_of(left.pop())
+        for _, each in causes:
+            if id(each) not in seen and id(each) not in known:
+                known[id(each)] = each
+                left.append(each)
+    return len(known)
+
+
+def distinct(
+    ours: Mapping[str, Any],
+    others: Iterable[tuple[str, Any]],
+    last: Mapping[str, Any] = _NOTHING,
+    reserved: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
+    """
+    One mapping of all, in this order, in which no value takes another's name.
+
+    Args:
+        ours: What keeps its names.
+
+        others: Names and values; a name that is taken gets underscores.
+
+        last: What keeps its names as well.
+
+        reserved: Further names that are taken.
+    """
+    found = dict(ours)
+    for name, value in others:
+        while name in found or name in last or name in reserved:
+            name = f"{name}_"
+        found[name] = value
+    found.update(last)
+    return found
+
+
 def _repr(value: Any) -> str:
     try:
         return str(repr(value))
@@ -174,10 +245,12 @@ def renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     *fields* with an underscore behind each name that LogRecord uses itself.
     """
-    return {
-        f"{name}_" if name in RECORD_ATTRIBUTES else name: value
-        for name, value in fields.items()
-    }
+    if RECORD_ATTRIBUTES.isdisjoint(fields):
+        return dict(fields)
+    # name_ may be given beside name, and keeps its own
+    free = {n: v for n, v in fields.items() if n not in RECORD_ATTRIBUTES}
+    taken = {f"{n}_": v for n, v in fields.items() if n not in free}
+    return distinct(free, taken.items())
 
 
 @dataclass(frozen=True)

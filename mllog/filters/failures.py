@@ -9,7 +9,7 @@ import logging
 import traceback
 from typing import Any, Final
 
-from ..fields import error_of
+from ..fields import causes_of, count_beyond, error_of
 from ..values import name_of
 from .record_filter import LINES_AROUND
 from .texts import Texts
@@ -31,6 +31,8 @@ class Redacted(Exception):  # noqa: N818 - it has the name of what was raised
     #: The traceback alone, and with what caused it.
     __log_traceback__: str = ""
     __log_traceback_chain__: str = ""
+    #: How many exceptions behind it have no stand-in.
+    __log_left_out__: int = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         kind = type(self)
@@ -68,7 +70,10 @@ class Failures:
             clean = self._texts.without_secrets(whole)
             is_clean = bool(whole) and clean is whole
             if not (is_clean and self._may_be_drawn(error)):
-                stand_in = self._stand_in(error, set())
+                seen: set[int] = set()
+                left: list[BaseException] = []
+                stand_in = self._stand_in(error, seen, left)
+                stand_in.__log_left_out__ = count_beyond(left, seen)
                 found["exc_info"] = (type(stand_in), stand_in, None)
                 found["exc_text"] = clean
         return found
@@ -117,48 +122,48 @@ class Failures:
                 self._clean.add(place)
         return True
 
-    def _stand_in(self, error: BaseException, seen: set[int]) -> Redacted:
+    def _stand_in(
+        self,
+        error: BaseException,
+        seen: set[int],
+        left: list[BaseException],
+    ) -> Redacted:
         seen.add(id(error))
         made = _named_like(error)(self._texts.without_secrets(_said(error)))
         clean = self._texts.without_secrets
         made.__log_traceback__ = clean(_trace(error, chain=False))
         made.__log_traceback_chain__ = clean(_trace(error, chain=True))
         try:
-            self._add_chain(made, error, seen)
+            self._add_chain(made, error, seen, left)
         except Exception:  # an exception whose attributes raise
             pass
         return made
 
     def _add_chain(
-        self, made: Any, error: BaseException, seen: set[int]
+        self,
+        made: Any,
+        error: BaseException,
+        seen: set[int],
+        left: list[BaseException],
     ) -> None:
         if notes := getattr(error, "__notes__", None):
             listed = notes if type(notes) is list else [notes]
             made.__notes__ = [
                 self._texts.without_secrets(_plain(note)) for note in listed
             ]
+        inner = []
+        for key, each in causes_of(error):
+            if id(each) in seen:
+                continue
+            if len(seen) >= _MOST:
+                left.append(each)
+            elif key == "exceptions":
+                inner.append(self._stand_in(each, seen, left))
+            else:
+                setattr(made, f"__{key}__", self._stand_in(each, seen, left))
+        if inner:
+            made.exceptions = tuple(inner)
         made.__suppress_context__ = error.__suppress_context__
-        for name in ("__cause__", "__context__"):
-            other = getattr(error, name)
-            if _is_new(other, seen):
-                suppresses = made.__suppress_context__
-                setattr(made, name, self._stand_in(other, seen))
-                made.__suppress_context__ = suppresses
-        inner = getattr(error, "exceptions", None)
-        if isinstance(inner, tuple):
-            made.exceptions = tuple(
-                self._stand_in(each, seen)
-                for each in inner
-                if _is_new(each, seen)
-            )
-
-
-def _is_new(error: Any, seen: set[int]) -> bool:
-    return (
-        isinstance(error, BaseException)
-        and id(error) not in seen
-        and len(seen) < _MOST
-    )
 
 
 def _named_like(error: BaseException) -> type[Redacted]:

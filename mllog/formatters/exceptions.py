@@ -5,9 +5,11 @@ Exceptions as data: type, message, traceback, and what caused them.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..fields import causes_of, count_beyond
 from ..recursion import bounded
 from ..values import name_of
 
@@ -16,59 +18,73 @@ __all__ = ["described", "is_text", "said", "trace"]
 _MOST_EXCEPTIONS = 10
 
 
-def described(error: BaseException) -> dict[str, Any]:
+def described(
+    error: BaseException, trace_of: Callable[[Any], Any] | None = None
+) -> dict[str, Any]:
     """
     Type, message, traceback, notes and chain of *error*; each exception once.
-    """
-    return _described(error, set())
 
+    Ten are described; ``truncated`` says how many more there are.
 
-def _described(error: BaseException, seen: set[int]) -> dict[str, Any]:
+    Args:
+        error: What was raised.
+
+        trace_of: Gives the traceback of one exception; None is :func:`trace`.
     """
-    Type, message, traceback and chain of *error*; each exception once.
-    """
-    seen.add(id(error))
-    found: dict[str, Any] = {
-        "type": type(error).__qualname__,
-        "message": said(error),
-        "traceback": trace(error),
-    }
-    try:
-        _add_chain(found, error, seen)
-    except Exception:  # an exception whose attributes raise
-        pass
+    made = _Description(trace_of or trace)
+    found = made.of(error)
+    beyond = made.beyond + count_beyond(made.left, made.seen)
+    if beyond:
+        found["truncated"] = beyond
     return found
 
 
-def _add_chain(
-    found: dict[str, Any], error: BaseException, seen: set[int]
-) -> None:
-    if notes := getattr(error, "__notes__", None):
-        found["notes"] = list(notes) if type(notes) is list else [notes]
-    cause = error.__cause__
-    if cause is None and not error.__suppress_context__:
-        cause = error.__context__
-    if cause is not None and _is_new(cause, seen):
-        key = "cause" if error.__cause__ is cause else "context"
-        found[key] = _described(cause, seen)
-    inner = getattr(error, "exceptions", None)
-    if isinstance(inner, tuple):
-        found["exceptions"] = [
-            _described(each, seen) for each in inner if _is_new(each, seen)
-        ]
-
-
-def _is_new(error: Any, seen: set[int]) -> bool:
-    return (
-        isinstance(error, BaseException)
-        and id(error) not in seen
-        and len(seen) < _MOST_EXCEPTIONS
-    )
-
-
-def said(error: BaseException) -> str:
+class _Description:
     """
-    What the exception says, or its type where it cannot say.
+    What an exception and those behind it are described by, up to a number.
+    """
+
+    def __init__(self, trace_of: Callable[[Any], Any]) -> None:
+        self.trace_of = trace_of
+        self.seen: set[int] = set()
+        self.left: list[BaseException] = []
+        self.beyond = 0
+
+    def of(self, error: BaseException) -> dict[str, Any]:
+        """
+        Type, message, traceback and chain of *error*.
+        """
+        self.seen.add(id(error))
+        found: dict[str, Any] = {
+            "type": type(error).__qualname__,
+            "message": said(error),
+            "traceback": self.trace_of(error),
+        }
+        try:
+            self._add_chain(found, error)
+        except Exception:  # an exception whose attributes raise
+            pass
+        return found
+
+    def _add_chain(self, found: dict[str, Any], error: BaseException) -> None:
+        # what a stand-in of a filter left out already
+        self.beyond += getattr(error, "__log_left_out__", 0)
+        if notes := getattr(error, "__notes__", None):
+            found["notes"] = list(notes) if type(notes) is list else [notes]
+        for key, each in causes_of(error):
+            if id(each) in self.seen:
+                continue
+            if len(self.seen) >= _MOST_EXCEPTIONS:
+                self.left.append(each)
+            elif key == "exceptions":
+                found.setdefault(key, []).append(self.of(each))
+            else:
+                found[key] = self.of(each)
+
+
+def said(error: Any) -> str:
+    """
+    What the exception, or anything else, says; its type where it cannot say.
     """
     try:
         return bounded(str, name_of, error)

@@ -71,11 +71,11 @@ class InferenceFormatter(logging.Formatter):
         fmt: Another place for *schema*, the one that ``format=`` of an INI
             file comes to.
 
-        datefmt: Taken from logging's configurators, and not used.
+        datefmt: None, as no event has a time by a format.
 
-        style: The same.
+        style: ``%``, as logging's configurators give it; not used.
 
-        validate: The same.
+        validate: Not used either.
 
         schema: ``hopsworks-kserve``, ``hopsworks`` or ``cloudevents``; None is
             the first.
@@ -142,7 +142,12 @@ class InferenceFormatter(logging.Formatter):
         endpoint: str | None = None,
         max_payload_bytes: int | str = "400KB",
     ) -> None:
-        del datefmt, style, validate
+        for option, given in (("datefmt", datefmt), ("style", style)):
+            if given not in (None, "", "%"):
+                raise ConfigError(
+                    shown(option, given), expected="none: events have none"
+                )
+        del validate
         super().__init__()
         is_off, wants = _wanted(mode)
         name = _schema_name(fmt, schema)

@@ -11,13 +11,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from .. import options
-from ..encoding import MAX_RECORD_BYTES, NONFINITE, TRUNCATED, Nan, encode
+from ..encoding import (
+    MAX_RECORD_BYTES,
+    NONFINITE,
+    TRUNCATED,
+    Nan,
+    encode,
+    escape_controls,
+)
 from ..errors import ConfigError, shown
 from ..events import Event
-from ..fields import error_of, fields_of, message_of
-from ..values import clean, convert, key_of, number
-from .exceptions import described
-from .text import set_format
+from ..fields import distinct, error_of, fields_of, message_of
+from ..values import ESCAPES, clean, convert, key_of, number
+from .exceptions import described, said
+from .text import info_of, overrides, set_format
 
 __all__ = ["MLPerfFormatter"]
 
@@ -36,7 +43,6 @@ _ENDINGS: Final = {
     "_end": "INTERVAL_END",
 }
 _KEY = re.compile(r"[A-Za-z_][\w./:-]*")
-_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 _LONGEST_NAME: Final = 512
 _LEAST_BYTES: Final = 4096
 _MARKS: Final = (f'"{NONFINITE}"', f'"{TRUNCATED}"')
@@ -73,8 +79,8 @@ class MLPerfFormatter(logging.Formatter):
         may end with a TypeError.
 
     Args:
-        fmt: Not used; there for dictConfig and fileConfig.  As are *datefmt*,
-            *style*, *validate*, *defaults* and *format*.
+        fmt: None, as MLPerf's lines have one format.  So are *datefmt*,
+            *defaults* and *format*; *style* and *validate* change nothing.
 
         namespace: Of all events, ``"worker0"`` for instance.
 
@@ -116,13 +122,15 @@ class MLPerfFormatter(logging.Formatter):
         nan: Nan = "null",
         max_record_bytes: int | str = MAX_RECORD_BYTES,
     ) -> None:
-        for option, given in (("fmt", fmt), ("format", format)):
+        fixed: dict[str, Any] = {"fmt": fmt, "format": format}
+        fixed |= {"datefmt": datefmt, "defaults": defaults}
+        for option, given in fixed.items():
             if given:
                 raise ConfigError(
                     shown(option, given),
                     expected="none: MLPerf's lines have one format",
                 )
-        set_format(self, None, datefmt, style, validate, defaults)
+        set_format(self, None, None, style, validate, None)
         self._namespace = _namespace(namespace)
         self._key = options.text("key_field", key_field)
         self._value = options.text("value_field", value_field)
@@ -176,37 +184,51 @@ class MLPerfFormatter(logging.Formatter):
         if given_type:
             del fields[self._event_type]
         measured = _measured(fields)
-        metadata = self._metadata(record, fields)
-        if key is not None or not measured:
-            key, value = _key_and_value(key, value, record, metadata)
-            yield self._line(record, key, value, metadata, given_type)
+        is_event = key is not None or not measured
+        more: dict[str, Any] = {}
+        if is_event:
+            key, value = _key_and_value(key, value, record, more)
         elif value is not None:
-            metadata[_free(self._value, metadata)] = value
+            fields[self._value] = value
+        metadata = self._metadata(record, fields, more)
+        if is_event:
+            yield self._line(record, key, value, metadata, given_type)
         for name, one in measured:
             yield self._line(record, name, one, metadata, None)
 
     def _metadata(
-        self, record: logging.LogRecord, fields: dict[str, Any]
+        self,
+        record: logging.LogRecord,
+        fields: dict[str, Any],
+        more: Mapping[str, Any],
     ) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "file": self._file(record),
-            "lineno": record.lineno,
-        }
         if "epoch" in fields and "epoch_num" not in fields:
             fields["epoch_num"] = fields.pop("epoch")
         samples = self._samples_count(fields)
         if samples is not None:
             fields["samples_count"] = samples
-        for name, value in fields.items():
-            found[_free(name, found)] = value
+        first = {"file": self._file(record), "lineno": record.lineno}
+        others = [(_text_of(name), fields[name]) for name in fields]
+        return distinct(first, others, {**more, **self._trouble(record)})
+
+    def _trouble(self, record: logging.LogRecord) -> dict[str, Any]:
+        found: dict[str, Any] = {}
         error = error_of(record)
         if error is not None:
-            found[_free("exception", found)] = described(error)
+            hook = None
+            if overrides(self, "formatException"):
+                hook = self._by_hook
+            found["exception"] = described(error, hook)
+            if "truncated" in found["exception"]:
+                found[TRUNCATED] = True
         elif record.exc_text:
-            found[_free("exception", found)] = str(record.exc_text)
+            found["exception"] = said(record.exc_text)
         if record.stack_info:
-            found[_free("stack", found)] = record.stack_info
+            found["stack"] = self.formatStack(record.stack_info)
         return found
+
+    def _by_hook(self, error: BaseException) -> str:
+        return self.formatException(info_of(error))
 
     def _file(self, record: logging.LogRecord) -> str:
         path = str(record.pathname)
@@ -251,10 +273,7 @@ class MLPerfFormatter(logging.Formatter):
         """
         start = json.dumps(head)[:-1]
         room = self._max_bytes - len(_physical(start)) - 64
-        flat = {
-            "value": value,
-            **{_free(name, ("value",)): metadata[name] for name in metadata},
-        }
+        flat = distinct({"value": value}, metadata.items())
         rest: dict[str, Any] = {}
         for share in (1, 2, 6, 24):
             rest = json.loads(encode(flat, self._nan, room // share))
@@ -293,19 +312,22 @@ def _measured(fields: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _key_and_value(
-    key: Any, value: Any, record: logging.LogRecord, metadata: dict[str, Any]
+    key: Any, value: Any, record: logging.LogRecord, more: dict[str, Any]
 ) -> tuple[str, Any]:
+    """
+    Key and value of the record's own event; what they do not tell in *more*.
+    """
     message = message_of(record)
     if key is not None:
-        key = _name(key if type(key) is str else key_of(key))
+        key = _name(_text_of(key))
         if message != key:
-            metadata[_free("message", metadata)] = message
+            more["message"] = message
         return key, value
     if len(message) <= _LONGEST_NAME and _KEY.fullmatch(message):
         return message, value
     if value is not None:
-        metadata[_free("value", metadata)] = value
-    metadata[_free("level", metadata)] = record.levelname
+        more["value"] = value
+    more["level"] = record.levelname
     return "message", message
 
 
@@ -313,14 +335,8 @@ def _name(text: str) -> str:
     return clean(text[:_LONGEST_NAME])
 
 
-def _free(given: Any, taken: Any) -> str:
-    """
-    *given*, with underscores where one of that name is there already.
-    """
-    name: str = given if type(given) is str else key_of(given)
-    while name in taken:
-        name = f"{name}_"
-    return name
+def _text_of(key: Any) -> str:
+    return key if type(key) is str else key_of(key)
 
 
 def _type_of(given: Any) -> str | None:
@@ -351,16 +367,10 @@ def _physical(line: str) -> str:
 
     It takes what follows the last prefix, so that none may stand in a text.
     """
-    if not line.isascii() or "\x7f" in line:
-        line = _NOT_ASCII.sub(_escaped, line)
+    line = escape_controls(line.encode("ascii", ESCAPES)).decode()
     if ":::" in line:
         line = line.replace(":::", r"::\u003a")
     return f"{_PREFIX}{line}"
-
-
-def _escaped(match: re.Match[str]) -> str:
-    code = match[0].encode("utf-16-be").hex()
-    return "".join(f"\\u{code[at : at + 4]}" for at in range(0, len(code), 4))
 
 
 def _namespace(given: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from ...encoding import NONFINITE, TRUNCATED
 from ...errors import require
 from ...events import Message
+from ...fields import distinct
 from ...formatters.otlp import BYTES
 from ..retry import Fault
 from .faults import OTLPError
@@ -204,9 +205,11 @@ def _time_of(nanoseconds: Any) -> int:
 def _attributes_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     Fields first: where there are too many, what mllog knows goes.
+
+    Of two with one name that of a field gets underscores.
     """
     found = document.get("a")
-    attributes = dict(found) if isinstance(found, dict) else {}
+    fields = found if isinstance(found, dict) else {}
     more: dict[str, Any] = {}
     if document.get("e"):
         more.update(zip(_EXCEPTION, document["e"], strict=False))
@@ -220,10 +223,8 @@ def _attributes_of(document: Mapping[str, Any]) -> dict[str, Any]:
         }
     if document.get(TRUNCATED):
         more[TRUNCATED] = True
-    for name, value in more.items():
-        if value is not None and value != "":
-            attributes.setdefault(name, value)
-    return attributes
+    ours = {k: v for k, v in more.items() if v is not None and v != ""}
+    return distinct({}, fields.items(), ours)
 
 
 def _take_trace(attributes: dict[str, Any], record: Any) -> None:

@@ -313,3 +313,29 @@ def test_line_is_json():
     found = json.loads(line_of(x=1))
 
     assert ("x", "a", {"x": 1}) == (found["b"], found["s"], found["a"])
+
+
+def test_attributes_of_ours_keep_their_names():
+    """
+    A field called like an attribute of ours is there as well, with a "_".
+    """
+    ours = {
+        "code.line.number": 12,
+        "code.file.path": "/app/serve.py",
+        "exception.type": "KeyError",
+        "nonfinite": {"loss": "NaN"},
+    }
+    line = line_of(
+        **{name: f"of {name}" for name in ours},
+        lineno=12,
+        pathname="/app/serve.py",
+        loss=float("nan"),
+        exc_info=(KeyError, KeyError("k"), None),
+    )
+
+    (record,) = records_of(line)
+
+    found = attributes_of(record)
+    for name, value in ours.items():
+        assert found[name] == value
+        assert found[f"{name}_"] == f"of {name}"
