@@ -10,10 +10,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..formatters.text import escaped
-from .report import add_engine_to, chosen
+from .report import add_engine_to, selection
 
 if TYPE_CHECKING:
-    from ..report.converting import Converted
+    from ..report.parquet import Converted
 
 __all__ = ["add_to"]
 
@@ -23,14 +23,14 @@ DuckDB, Spark, pandas and `mllog report` read: date=2026-11-21/model_name=digits
 
 PATH is what `mllog report` reads.  Columns are timestamp, level, logger,
 message and the fields; those in metrics are named metrics.<name>.  What cannot
-be read is passed over and counted.
+be read is skipped and counted.
 
 examples:
   mllog convert logs --to parquet
   mllog convert logs --to parquet --partition-by date,model_name --since 7d
   mllog convert logs/a.jsonl --to parquet --partition-by ''
 
-Exit status: 0, or 2 if it could not be done."""
+Exit status: 0, or 2 if it failed."""
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -77,9 +77,9 @@ def _run(given: argparse.Namespace) -> int:
         _names(given.partition_by),
         append=given.append,
         fields=_names(given.fields),
-        **chosen(given),
+        **selection(given),
     )
-    _say(found)
+    _print_result(found)
     return 0
 
 
@@ -87,7 +87,7 @@ def _names(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
-def _say(found: Converted) -> None:
+def _print_result(found: Converted) -> None:
     files = "1 file" if found.files == 1 else f"{found.files} files"
     sys.stdout.write(
         f"{found.written} records written to {files} in"
@@ -97,5 +97,5 @@ def _say(found: Converted) -> None:
     for each in found.reading.skipped:
         reasons[each.reason] += each.count
     if reasons:
-        said = ", ".join(f"{n} {why}" for why, n in sorted(reasons.items()))
-        sys.stderr.write(f"passed over: {said}\n")
+        counts = ", ".join(f"{n} {why}" for why, n in sorted(reasons.items()))
+        sys.stderr.write(f"passed over: {counts}\n")

@@ -13,7 +13,7 @@ __all__ = ["Progress"]
 
 class Progress:
     """
-    A line that is there while something is read and asked; use ``with``.
+    A progress bar while logs are read and queried; use ``with``.
     """
 
     def __init__(self) -> None:
@@ -39,14 +39,14 @@ class Progress:
 
     def read(self, part: float) -> None:
         """
-        Say which part is read, 0 to 1.
+        Show the part that is read, 0 to 1.
         """
         if self._bar is not None:
             self._bar.update(self._task, completed=part)
 
     def ask(self, name: str) -> None:
         """
-        Say what is asked.
+        Show the name of the current question.
         """
         if self._bar is not None:
             self._bar.update(self._task, description=name, total=None)

@@ -1,5 +1,5 @@
 """
-``mllog report``: what the logs say, in the terminal, as a page or as JSON.
+``mllog report``: a report on logs, in the terminal, as a page or as JSON.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from .progress import Progress
 
 if TYPE_CHECKING:
     from ..report import Logs, Report, Settings
-    from ..report.showing.contrasts import Contrasts
-    from ..report.sides import Sides
+    from ..report.questions.comparison import Sides
+    from ..report.render.headlines import ReportView
 
-__all__ = ["add_engine_to", "add_to", "asked", "chosen"]
+__all__ = ["add_engine_to", "add_to", "run_report", "selection"]
 
 _ABOUT = """\
-Says of the logs below PATH how many records and errors there are over time,
+Reports on the logs below PATH: how many records and errors there are over time,
 how the latencies are spread, over time and by model, version, variant or any
 field, what the slowest requests were and what they have in common, how
 training went, which fields drift, and what is missing.
 
 PATH is a file, a folder, a glob, or s3://bucket/prefix: JSON lines of mllog,
 python-json-logger, structlog and others, latency CSV, any of them rotated,
-.gz or .zst, and Parquet.  What cannot be read is passed over and counted.
+.gz or .zst, and Parquet.  What cannot be read is skipped and counted.
 
 --compare takes FIELD=VALUE, a condition, a time window SINCE..UNTIL, or a
 path, for A and for B; with --by FIELD a value alone will do.
@@ -46,7 +46,7 @@ examples:
   mllog report logs --compare yesterday..today today..
   mllog report --compare runs/a.jsonl runs/b.jsonl
 
-Exit status: 0, or 2 if it could not be done."""
+Exit status: 0, or 2 if it failed."""
 
 
 def add_to(commands: argparse._SubParsersAction[Any]) -> None:
@@ -55,7 +55,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     """
     parser = commands.add_parser(
         "report",
-        help="say what the logs say: latencies, errors, curves, drift",
+        help="report on logs: latencies, errors, curves, drift",
         description=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -76,7 +76,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
         "--run",
         metavar="FIELD",
         dest="run_field",  # run is what the command does
-        help="what tells training runs apart",
+        help="the field that identifies training runs",
     )
     parser.add_argument(
         "--compare",
@@ -108,7 +108,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
 
 def add_engine_to(parser: argparse.ArgumentParser) -> None:
     """
-    Add the options that say which records are read, and how.
+    Add the options for which records are read, and how.
     """
     parser.add_argument(
         "--where",
@@ -146,7 +146,7 @@ def _settings(
     )
 
 
-def chosen(
+def selection(
     given: argparse.Namespace, progress: Progress | None = None
 ) -> dict[str, Any]:
     """
@@ -162,18 +162,18 @@ def chosen(
     }
 
 
-def asked(
+def run_report(
     given: argparse.Namespace, logs: ExitStack, progress: Progress
 ) -> tuple[Logs, Report]:
     """
-    What was read, and the report that the arguments ask for.
+    The logs and the report of the arguments.
 
     Args:
         given: The arguments.
 
         logs: Closes what was read.
 
-        progress: Is told how far it is.
+        progress: Shows how far it is.
     """
     from ..report import open_logs, report, sides_of
 
@@ -193,7 +193,7 @@ def asked(
             backend=given.backend,
             by=by,
             fields=fields,
-            **chosen(given, progress),
+            **selection(given, progress),
         )
     )
     return opened, report(
@@ -223,9 +223,9 @@ def _run(given: argparse.Namespace) -> int:
         return _write_page(given)
     with ExitStack() as stack:
         with Progress() as progress:
-            logs, found = asked(given, stack, progress)
+            logs, found = run_report(given, stack, progress)
             if not given.json:
-                both = _contrasts(logs, found, progress)
+                view = _with_comparisons(logs, found, progress)
         if given.json:
             plain = found.plain()
             text = json.dumps(plain, ensure_ascii=False, indent=2) + "\n"
@@ -234,31 +234,36 @@ def _run(given: argparse.Namespace) -> int:
             return 0
     # not at import: other commands need no rich
     from ..formatters.rich import wants_color
-    from ..report.showing.sections import shown
-    from ..report.showing.terminal import write
+    from ..report.render.sections import build_document
+    from ..report.render.terminal import render_terminal
 
-    write(shown(both), sys.stdout, wants_color(sys.stdout))
+    render_terminal(build_document(view), sys.stdout, wants_color(sys.stdout))
     return 0
 
 
-def _contrasts(logs: Logs, found: Report, progress: Progress) -> Contrasts:
-    from ..report.showing.contrasts import contrasts
+def _with_comparisons(
+    logs: Logs, found: Report, progress: Progress
+) -> ReportView:
+    from ..report.render.headlines import build_view
 
-    progress.ask("then and now, and versions")
-    return contrasts(logs, found)
+    progress.ask("comparisons")
+    return build_view(logs, found)
 
 
 def _write_page(given: argparse.Namespace) -> int:
-    from ..report.showing.library import library
-    from ..report.showing.page import page
-    from ..report.showing.sections import shown
+    from ..report.render.html import chart_script, render_html
+    from ..report.render.sections import build_document
 
     with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
         with Progress() as progress:
-            script = pool.submit(library)  # takes seconds, so does reading
-            both = _contrasts(*asked(given, stack, progress), progress)
+            script = pool.submit(
+                chart_script
+            )  # takes seconds, so does reading
+            view = _with_comparisons(
+                *run_report(given, stack, progress), progress
+            )
             progress.ask("drawing")
-            text = page(shown(both), script.result())
+            text = render_html(build_document(view), script.result())
         data = text.encode("utf-8", "replace")
         with open(given.html, "wb") as file:
             file.write(data)

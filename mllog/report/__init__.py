@@ -1,5 +1,5 @@
 """
-Questions asked of the logs (extra ``[report]``).
+Reports on logs (extra ``[report]``).
 
 ::
 
@@ -20,49 +20,49 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .answers import Report as Report
-    from .asking import report as report
-    from .comparing import compare as compare
-    from .converting import convert as convert
-    from .counting import counts as counts
-    from .counting import error_messages as error_messages
-    from .counting import volume as volume
-    from .drifting import drift as drift
+    from .build import report as report
+    from .load.store import Settings as Settings
     from .logs import Logs as Logs
     from .logs import open_logs as open_logs
-    from .missing import losses as losses
-    from .missing import summaries as summaries
-    from .percentiles import distribution as distribution
-    from .percentiles import latency as latency
-    from .percentiles import latency_over_time as latency_over_time
-    from .segments import error_segments as error_segments
-    from .segments import slow_segments as slow_segments
-    from .sides import sides_of as sides_of
-    from .slowness import slowest as slowest
-    from .stores import Settings as Settings
-    from .training import curves as curves
+    from .parquet import convert as convert
+    from .questions.comparison import compare as compare
+    from .questions.comparison import sides_of as sides_of
+    from .questions.drift import drift as drift
+    from .questions.latency import distribution as distribution
+    from .questions.latency import latency as latency
+    from .questions.latency import latency_over_time as latency_over_time
+    from .questions.latency import slowest as slowest
+    from .questions.records import counts as counts
+    from .questions.records import curves as curves
+    from .questions.records import error_messages as error_messages
+    from .questions.records import losses as losses
+    from .questions.records import summaries as summaries
+    from .questions.records import volume as volume
+    from .questions.segments import error_segments as error_segments
+    from .questions.segments import slow_segments as slow_segments
 
 _HOMES = {
     "Logs": "logs",
     "Report": "answers",
-    "Settings": "stores",
-    "compare": "comparing",
-    "convert": "converting",
-    "counts": "counting",
-    "curves": "training",
-    "distribution": "percentiles",
-    "drift": "drifting",
-    "error_messages": "counting",
-    "error_segments": "segments",
-    "latency": "percentiles",
-    "latency_over_time": "percentiles",
-    "losses": "missing",
+    "Settings": "load.store",
+    "compare": "questions.comparison",
+    "convert": "parquet",
+    "counts": "questions.records",
+    "curves": "questions.records",
+    "distribution": "questions.latency",
+    "drift": "questions.drift",
+    "error_messages": "questions.records",
+    "error_segments": "questions.segments",
+    "latency": "questions.latency",
+    "latency_over_time": "questions.latency",
+    "losses": "questions.records",
     "open_logs": "logs",
-    "report": "asking",
-    "sides_of": "sides",
-    "slow_segments": "segments",
-    "slowest": "slowness",
-    "summaries": "missing",
-    "volume": "counting",
+    "report": "build",
+    "sides_of": "questions.comparison",
+    "slow_segments": "questions.segments",
+    "slowest": "questions.latency",
+    "summaries": "questions.records",
+    "volume": "questions.records",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - the keys are names

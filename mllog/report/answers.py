@@ -1,10 +1,12 @@
 """
-What a report says, as plain values: times in seconds since 1970, UTC.
+The answers of a report, as frozen values: times in seconds since 1970, UTC.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -79,9 +81,9 @@ class Reading:
 
         seconds: How long reading took.
 
-        skipped: What was passed over, by file and reason.
+        skipped: What was skipped, by file and reason.
 
-        fields: The fields that can be asked for: those of sampled records,
+        fields: The fields that can be queried: those of sampled records,
             and those that were named.
     """
 
@@ -105,7 +107,7 @@ class VolumePoint:
     Args:
         start: When it begins.
 
-        group: The values of the fields that were asked for by.
+        group: The values of the fields that records are grouped by.
 
         records: All of them.
 
@@ -134,7 +136,7 @@ class Volume:
 @dataclass(frozen=True)
 class Count:
     """
-    How often a value was there; None is no value.
+    How often a field has a value; None is no value.
     """
 
     value: str | None
@@ -149,7 +151,7 @@ class Latency:
     Args:
         field: The field that they are of.
 
-        group: The values of the fields that were asked for by.
+        group: The values of the fields that records are grouped by.
 
         count: Finite values of 0 and more.
 
@@ -258,7 +260,7 @@ class Curve:
 
         run: The run that it is of; None where records name none.
 
-        steps: Ascending; of more than the asked number some are put together.
+        steps: Ascending; above the requested number neighbours are merged.
 
         last: The value of the last step.
     """
@@ -272,7 +274,7 @@ class Curve:
 @dataclass(frozen=True)
 class Drift:
     """
-    How far a field is from what it was, as :class:`mllog.DriftHandler` says.
+    How far a field is from its reference, as :class:`mllog.DriftHandler` measures.
 
     Args:
         field: The field.
@@ -368,9 +370,9 @@ class Segments:
     What bad requests have in common.
 
     Args:
-        outcome: What is bad, in words: ``inference_latency ≥ 0.2 s``.
+        outcome: What counts as bad: ``inference_latency ≥ 0.2 s``.
 
-        records: Records looked at.
+        records: Records examined.
 
         bad: Those that are bad.
 
@@ -443,7 +445,7 @@ class Losses:
         reports: Lines that handlers wrote to standard error and that were
             found among the logs (``mllog: KafkaHandler …``), newest last.
 
-        spooled: Spools below the folders that were asked for.
+        spooled: Spools below the given folders.
 
         counted: Fields of records that count losses, such as ``dropped`` and
             ``sampled_out``, added up.
@@ -494,7 +496,7 @@ class Difference:
             the smallest effect of interest; else ``not enough data``.
 
         needed: Records of each side that would show the smallest effect of
-            interest 4 times of 5; None where it cannot be said.
+            interest 4 times of 5; None where it is unknown.
     """
 
     quantity: str
@@ -536,7 +538,7 @@ class Comparison:
         correction: ``Holm``, over all *differences*.
 
         autocorrelation: Of the latencies of one request and the next, the
-            larger of A's and B's; None if it cannot be said.
+            larger of A's and B's; None where it is unknown.
 
         notes: Limits that hold for these data, each a sentence.
     """
@@ -555,10 +557,10 @@ class Comparison:
 @dataclass(frozen=True)
 class Report:
     """
-    All answers; what the logs say nothing about is empty or None.
+    All answers; where the logs have no data for one, it is empty or None.
 
     Args:
-        title: What was read, in words.
+        title: What was read.
 
         by: The fields that groups are by.
 
@@ -592,7 +594,23 @@ class Report:
         """
         The same as plain data for JSON; infinities are None.
         """
-        from .plain import plain  # what nobody asks for is not loaded
-
-        found: dict[str, Any] = plain(self)
+        found: dict[str, Any] = _plain(self)
         return found
+
+
+def _plain(value: Any) -> Any:
+    """
+    Dataclasses as dicts, tuples as lists, NaN and infinities as None.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: _plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+        }
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

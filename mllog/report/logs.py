@@ -1,36 +1,62 @@
 """
-Logs as a table that can be asked.
+Logs as one table of Ibis: its fields, groups and conditions as expressions.
 """
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from .. import options
-from ..errors import ConfigError, nearest, shown
+from ..errors import ConfigError, nearest, require, shown
 from ..fields import FIELD_LABELS, VOCABULARY
 from ..reading.conditions import Condition, condition
+from ..reading.keys import LEVELS, text_of
+from ..reading.predicates import NUMBER, AllOf, AnyOf, Comparison, Node, Not
 from ..s3 import Access
 from .answers import Reading, Skipped
-from .inputs import Input, inputs_of
-from .schema import Column, Path, Schema, schema_of
-from .stores import DuckDBStore, Settings, Store
-from .survey import surveyed
-from .translating import number, text, translated
+from .load.duckdb import DuckDBStore
+from .load.inputs import Input, find_inputs
+from .load.schema import FieldColumn, Path, Schema, infer_schema, survey_fields
+from .load.store import RecordStore, Settings
 
-__all__ = ["Logs", "group_in", "groups_of", "open_logs"]
+__all__ = [
+    "Logs",
+    "bucket_numbers",
+    "bucket_width",
+    "group_columns",
+    "group_values",
+    "is_error",
+    "open_logs",
+    "row_fields",
+]
 
 _BACKENDS: Final = ("duckdb", "pyspark")
-_PARTS: Final = ("level", "logger", "message")
+_STANDARD: Final = ("level", "logger", "message")
+_POINTS: Final = 60
+_WIDTHS: Final = (
+    *(0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30),
+    *(60 * each for each in (1, 2, 5, 10, 15, 30)),
+    *(3600 * each for each in (1, 2, 3, 6, 12)),
+    *(86400 * each for each in (1, 2, 7, 14, 28)),
+)
+_SIGNS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "==": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 class Logs:
     """
-    Logs, read once, to be asked often; use it with ``with``.
+    Records read once and queried often; a context manager.
 
     Made by :func:`mllog.report.open_logs`.
 
@@ -41,7 +67,7 @@ class Logs:
 
         store: The records.
 
-        chosen: Which of the records are asked; None is all.
+        chosen: The records that queries are about; None is all.
 
         seconds: How long reading took.
 
@@ -55,7 +81,7 @@ class Logs:
         self,
         inputs: Sequence[Input],
         schema: Schema,
-        store: Store,
+        store: RecordStore,
         *,
         chosen: Any = None,
         seconds: float = 0.0,
@@ -75,54 +101,54 @@ class Logs:
 
     def close(self) -> None:
         """
-        Give back memory and disk.
+        Release memory and disk.
         """
         self._store.close()
 
     def __repr__(self) -> str:
         return f"<Logs of {len(self._inputs)} files>"
 
-    # --- fields ---
-
     def path(self, name: str) -> Path:
         """
-        The field that *name* means.
+        The path of the field *name*.
 
         Raises:
             ConfigError: No record has it.
         """
         path = self.schema.path(name)
-        if self.schema.column(path) is None and name not in _PARTS:
-            known = [*_PARTS, *(each.label for each in self.schema.columns)]
-            near = nearest(name, known)
-            raise ConfigError(
-                f"no record that was looked at has the field {name!r}",
-                expected=f"one of {', '.join(known[:20])}",
-                fix=f"did you mean {near!r}?" if near else "",
+        if self.schema.column(path) is None and name not in _STANDARD:
+            raise _unknown_field(
+                f"no sampled record has the field {name!r}",
+                name,
+                self._field_names,
             )
         return path
+
+    @property
+    def _field_names(self) -> tuple[str, ...]:
+        return (*_STANDARD, *(each.label for each in self.schema.columns))
 
     def text(self, name: str) -> Any:
         """
         The expression of a field as text.
         """
-        return text(self.table, self.schema, self.path(name))
+        return text_expression(self.table, self.schema, self.path(name))
 
     def number(self, name: str) -> Any:
         """
         The expression of a field as a finite number.
         """
-        return number(self.table, self.schema, self.path(name))
+        return number_expression(self.table, self.schema, self.path(name))
 
     def has(self, name: str) -> bool:
         """
-        Whether *name* can be asked for.
+        Whether *name* can be queried.
         """
         path = self.schema.path(name)
-        return self.schema.column(path) is not None or name in _PARTS
+        return self.schema.column(path) is not None or name in _STANDARD
 
     @property
-    def numbers(self) -> list[Column]:
+    def numbers(self) -> list[FieldColumn]:
         """
         The columns of numbers.
         """
@@ -131,7 +157,7 @@ class Logs:
     @property
     def latency_field(self) -> str | None:
         """
-        The latency that a report is about, unless it is told otherwise.
+        The latency that a report is about by default.
         """
         known = [
             name
@@ -164,11 +190,9 @@ class Logs:
             if each is not None and each.distinct
         )
 
-    # --- asking ---
-
     def rows(self, query: Any) -> list[dict[str, Any]]:
         """
-        What a query of Ibis gives, as plain values.
+        The rows of a query of Ibis, as plain values.
         """
         found: list[dict[str, Any]] = query.to_pyarrow().to_pylist()
         return found
@@ -192,7 +216,9 @@ class Logs:
         for path in given.fields:
             if path != ("timestamp",):
                 self.path(".".join(path))
-        return self._with(translated(given.node, self.table, self.schema))
+        return self._with(
+            compile_condition(given.node, self.table, self.schema)
+        )
 
     def between(self, since: float | None, until: float | None) -> Logs:
         """
@@ -226,8 +252,6 @@ class Logs:
             seconds=self._seconds,
         )
 
-    # --- what was read ---
-
     @property
     def reports(self) -> tuple[str, ...]:
         """
@@ -238,7 +262,7 @@ class Logs:
     @property
     def reading(self) -> Reading:
         """
-        What was read, chosen and passed over.
+        What was read, chosen and skipped.
         """
         if self._reading is None:
             self._reading = self._read()
@@ -272,7 +296,7 @@ class Logs:
             _seconds(found["until"]),
             self._seconds,
             skipped,
-            (*_PARTS, *(each.label for each in self.schema.columns)),
+            self._field_names,
         )
 
     def _name(self, number: int) -> str:
@@ -296,7 +320,7 @@ def open_logs(
     settings: Settings | None = None,
 ) -> Logs:
     """
-    Read logs, to be asked.
+    Read logs into a table, to be queried.
 
     Args:
         paths: A file, folder, glob or ``s3://bucket/prefix``, or several:
@@ -307,7 +331,7 @@ def open_logs(
 
         by: Fields that will be grouped by.
 
-        fields: Further fields that will be asked for; those of sampled
+        fields: Further fields that will be queried; those of sampled
             records, and the known ones, need not be named.
 
         where: Only records that meet it.
@@ -327,7 +351,7 @@ def open_logs(
             installed.
 
     Guarantee:
-        What cannot be read is passed over and counted, by file and reason.
+        What cannot be read is skipped and counted, by file and reason.
         With DuckDB memory is bounded by ``settings.memory_limit``.
 
     Limit:
@@ -342,27 +366,27 @@ def open_logs(
     settings = settings or Settings()
     where = condition(where) if isinstance(where, str) else where
     skipped: Counter[str] = Counter()
-    inputs = inputs_of(list(paths), access or Access(), skipped)
+    inputs = find_inputs(list(paths), access or Access(), skipped)
     schema = _schema(inputs, by, fields, where)
     store = _store(backend, inputs, schema, settings)
     if skipped:
         store.skipped[-1] = skipped
     logs = Logs(inputs, schema, store, seconds=time.monotonic() - begun)
     try:
-        _refuse_absent(logs, by)
+        _require_fields(logs, by)
         return logs.where(where).between(since, until)
     except BaseException:
         logs.close()
         raise
 
 
-def _refuse_absent(logs: Logs, by: tuple[str, ...]) -> None:
+def _require_fields(logs: Logs, by: tuple[str, ...]) -> None:
     """
     Raise a ConfigError for a field that no record has.
     """
     if not by:
         return
-    groups = groups_of(logs, by)
+    groups = group_columns(logs, by)
     counts = {name: text.count() for name, text in groups.items()}
     (row,) = logs.rows(
         logs.table.aggregate(records=logs.table.count(), **counts)
@@ -370,12 +394,20 @@ def _refuse_absent(logs: Logs, by: tuple[str, ...]) -> None:
     for place, name in enumerate(by):
         if row["records"] and not row[f"g{place}"]:
             known = [each for each in logs.reading.fields if each not in by]
-            near = nearest(name, known)
-            raise ConfigError(
-                f"no record has the field {name!r}",
-                expected=f"one of {', '.join(known[:20])}",
-                fix=f"did you mean {near!r}?" if near else "",
+            raise _unknown_field(
+                f"no record has the field {name!r}", name, known
             )
+
+
+def _unknown_field(
+    problem: str, name: str, known: Sequence[str]
+) -> ConfigError:
+    near = nearest(name, known)
+    return ConfigError(
+        problem,
+        expected=f"one of {', '.join(known[:20])}",
+        fix=f"did you mean {near!r}?" if near else "",
+    )
 
 
 def _schema(
@@ -384,28 +416,28 @@ def _schema(
     fields: tuple[str, ...],
     where: Condition | None,
 ) -> Schema:
-    survey = surveyed(inputs)
-    first = schema_of(survey)
+    survey = survey_fields(inputs)
+    first = infer_schema(survey)
     groups = [first.path(name) for name in by]
     asked = [first.path(name) for name in fields]
     if where is not None:
         asked += where.fields
-    return schema_of(survey, asked, groups)
+    return infer_schema(survey, asked, groups)
 
 
 def _store(
     backend: str, inputs: Sequence[Input], schema: Schema, settings: Settings
-) -> Store:
+) -> RecordStore:
     if backend == "duckdb":
         return DuckDBStore(inputs, schema, settings)
-    from .spark import SparkStore  # which starts Java
+    from .load.spark import SparkStore  # which starts Java
 
     return SparkStore(inputs, schema, settings)
 
 
-def groups_of(logs: Logs, by: Sequence[str]) -> dict[str, Any]:
+def group_columns(logs: Logs, by: Sequence[str]) -> dict[str, Any]:
     """
-    The expressions to group by, each under a name of ours.
+    The expressions to group by, named ``g0``, ``g1``, …
 
     Raises:
         ConfigError: A field is not there.
@@ -415,8 +447,127 @@ def groups_of(logs: Logs, by: Sequence[str]) -> dict[str, Any]:
     return {f"g{n}": logs.text(name) for n, name in enumerate(by)}
 
 
-def group_in(row: dict[str, Any], by: Sequence[str]) -> tuple[str | None, ...]:
+def group_values(
+    row: dict[str, Any], by: Sequence[str]
+) -> tuple[str | None, ...]:
     """
-    The values that :func:`groups_of` named, in a row.
+    The values that :func:`group_columns` named, in a row.
     """
     return tuple(row[f"g{n}"] for n in range(len(by)))
+
+
+def compile_condition(node: Node, table: Any, schema: Schema) -> Any:
+    """
+    The expression that is true of the records that meet *node*.
+    """
+    if isinstance(node, Not):
+        return ~compile_condition(node.part, table, schema)
+    if isinstance(node, Comparison):
+        return _compared(node, table, schema).fill_null(False)
+    parts = [compile_condition(part, table, schema) for part in node.parts]
+    ibis = require("ibis", "report")
+    if not parts:
+        return ibis.literal(isinstance(node, AllOf))
+    join = operator.and_ if isinstance(node, AllOf) else operator.or_
+    assert isinstance(node, (AllOf, AnyOf))  # noqa: S101 - for mypy
+    return functools.reduce(join, parts)
+
+
+def _compared(node: Comparison, table: Any, schema: Schema) -> Any:
+    path = node.path
+    if node.kind == "time":
+        return _SIGNS[node.sign](table.time_us, round(float(node.value) * 1e6))
+    if node.kind == "missing" and path == ("timestamp",):
+        return table.time_us.isnull()
+    if node.kind == "level":
+        return _SIGNS[node.sign](table.severity, int(float(node.value)))
+    if node.kind == "number":
+        found = number_expression(table, schema, path)
+        return _SIGNS[node.sign](found, float(node.value))
+    found = text_expression(table, schema, path)
+    if node.kind == "missing":
+        return found.isnull()
+    value = str(node.value)
+    if node.sign == "contains":
+        return found.contains(value)
+    if path == ("level",):
+        value = value.upper()
+    return _SIGNS[node.sign](found, value)
+
+
+def is_error(table: Any) -> Any:
+    """
+    Whether a record is of level ERROR or above.
+    """
+    return (table.severity >= LEVELS["ERROR"]).fill_null(False)
+
+
+def text_expression(table: Any, schema: Schema, path: tuple[str, ...]) -> Any:
+    """
+    A field as text; null where a record has none.
+    """
+    ibis = require("ibis", "report")
+    if len(path) == 1 and path[0] in _STANDARD:
+        return table[path[0]]
+    column = schema.column(path)
+    if column is None:
+        return ibis.null(str)
+    found = table[column.text]
+    if not column.is_number:
+        return found
+    value = table[column.number]
+    whole = ibis.ifelse(
+        (value == value.floor()) & (value.abs() < 1e15),
+        value.try_cast("int64").cast("string"),
+        value.cast("string"),
+    )
+    return ibis.coalesce(found, whole)
+
+
+def number_expression(
+    table: Any, schema: Schema, path: tuple[str, ...]
+) -> Any:
+    """
+    A field as a finite number; null where a record has none.
+    """
+    ibis = require("ibis", "report")
+    column = schema.column(path)
+    if column is not None and column.is_number:
+        return table[column.number]
+    found = text_expression(table, schema, path)
+    valid = ibis.ifelse(found.re_search(NUMBER), found, ibis.null(str))
+    value = valid.try_cast("float64")
+    return ibis.ifelse(value.isinf() | value.isnan(), ibis.null(float), value)
+
+
+def row_fields(row: dict[str, Any], logs: Logs) -> dict[str, str]:
+    """
+    The fields of a row that have a value, as text.
+    """
+    fields = {}
+    for column in logs.schema.columns:
+        value = row[column.text]
+        if value is None and column.is_number:
+            value = text_of(row[column.number])
+        if value is not None:
+            fields[column.label] = value
+    return fields
+
+
+def bucket_width(logs: Logs, points: int = _POINTS) -> float:
+    """
+    A round width of intervals, in seconds, so that there are about *points*.
+    """
+    since, until = logs.reading.since, logs.reading.until
+    span = (until or 0.0) - (since or 0.0)
+    for width in _WIDTHS:
+        if span <= width * points:
+            return float(width)
+    return 86400.0 * max(28, round(span / points / 86400))
+
+
+def bucket_numbers(table: Any, seconds: float) -> Any:
+    """
+    The number of the interval of each record.
+    """
+    return table.time_us // round(seconds * 1e6)

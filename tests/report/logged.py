@@ -5,6 +5,7 @@ Logs made for the tests of reports.
 import json
 import random
 
+from mllog.report import open_logs
 from mllog.timestamps import utc
 
 START = 1795219200.0  # 2026-11-21T00:00:00Z
@@ -27,6 +28,10 @@ def lines(records):
 def written(path, records):
     path.write_bytes(lines(records))
     return path
+
+
+def opened(tmp_path, records, **options):
+    return open_logs(written(tmp_path / "a.jsonl", records), **options)
 
 
 def served(count, seed=1, slower=None, **fields):

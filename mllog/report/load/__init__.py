@@ -1,0 +1,3 @@
+"""
+Logs as a table of an engine: DuckDB, or Spark.
+"""

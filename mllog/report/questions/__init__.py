@@ -1,0 +1,3 @@
+"""
+Questions that a report answers, one family per module.
+"""
