@@ -53,7 +53,7 @@ LAYERS = {
         "tensorboard",
     ],
     3: ["handlers", "integrations"],
-    4: ["checks", "config", "frameworks", "migration", "report"],
+    4: ["checks", "config", "frameworks", "migrate", "report"],
     5: ["__main__", "cli"],
 }
 LAYER_OF = {name: layer for layer in LAYERS for name in LAYERS[layer]}

@@ -1,5 +1,5 @@
 """
-``mllog migrate-prints``: prints become records of logging.
+``mllog migrate-prints``: convert prints to logging calls.
 """
 
 from __future__ import annotations
@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import require
 from ..formatters.text import escaped
-from ..migration import Left, Options
-from ..migration.files import Skipped, files_in, write
-from ..migration.program import Program, converted
+from ..migrate import Left, MigrationOptions
+from ..migrate.files import (
+    ConvertedFile,
+    SkippedPath,
+    convert_file,
+    files_in,
+    write,
+)
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,8 +31,8 @@ Converts print(...) to logger.info(...) with lazy % arguments: shows what would
 change, and with --write changes it.  Comments and layout stay.
 
 to stdout             info
-to sys.stderr         error in an except block and where the text says that
-                      something failed, else warning
+to sys.stderr         error in an except block and where the text names a
+                      failure, else warning
 traceback.print_exc() logger.exception
 
 Left alone, and listed with the reason: end= and file= of another kind, prints
@@ -35,7 +40,7 @@ of doctests and redirected blocks, print that is passed on, what is marked
 
     print(answer)  # mllog: keep
 
-The mark behind a def, class or if holds for the block, `# mllog: keep file`
+The mark on a def, class or if applies to the block, `# mllog: keep file`
 for the file.  Files that do not parse are reported and left.
 
 Exit status: 0, 1 with --check if something would change, 2 if a path does not
@@ -101,15 +106,15 @@ def _run(given: argparse.Namespace) -> int:
     if given.write and given.check:
         given.parser.error("--check changes nothing: leave out --write")
     require("libcst", "migrate")
-    options = Options(
+    options = MigrationOptions(
         metrics=given.metrics, exact=given.exact, configure=given.configure
     )
     programs, skipped = [], []
     for each in files_in(given.paths):
-        if isinstance(each, Skipped):
+        if isinstance(each, SkippedPath):
             skipped.append(each)
         else:
-            programs.append(converted(each, options))
+            programs.append(convert_file(each, options))
     changed = [each for each in programs if each.is_changed]
     _show_summary(programs, skipped)
     if not given.check:
@@ -122,7 +127,7 @@ def _run(given: argparse.Namespace) -> int:
     return 1 if given.check and changed else 0
 
 
-def _write(changed: Iterable[Program]) -> int:
+def _write(changed: Iterable[ConvertedFile]) -> int:
     failed = 0
     for each in changed:
         if each.file is None or each.conversion is None:
@@ -135,11 +140,8 @@ def _write(changed: Iterable[Program]) -> int:
     return failed
 
 
-# --- what people see ---
-
-
 def _show_summary(
-    programs: Sequence[Program], skipped: Sequence[Skipped]
+    programs: Sequence[ConvertedFile], skipped: Sequence[SkippedPath]
 ) -> None:
     for each in programs:
         if each.problem:
@@ -150,7 +152,7 @@ def _show_summary(
         _say(f"{one.path}: skipped: {one.reason}", "dim")
 
 
-def _show_program(program: Program) -> None:
+def _show_program(program: ConvertedFile) -> None:
     made = program.conversion
     if made is None or not (made.converted or made.left):
         return
@@ -174,7 +176,7 @@ def _grouped(found: Iterable[Left]) -> Iterator[tuple[str, str]]:
         yield f"{noun} {listed}: ", reason
 
 
-def _show_diffs(changed: Iterable[Program]) -> None:
+def _show_diffs(changed: Iterable[ConvertedFile]) -> None:
     for each in changed:
         if each.file is None or each.conversion is None:
             continue
@@ -208,8 +210,8 @@ def _say(text: str, style: str) -> None:
 
 
 def _conclude(
-    programs: Sequence[Program],
-    changed: Sequence[Program],
+    programs: Sequence[ConvertedFile],
+    changed: Sequence[ConvertedFile],
     given: argparse.Namespace,
 ) -> None:
     made = [each.conversion for each in programs if each.conversion]
@@ -228,7 +230,7 @@ def _conclude(
         sys.stderr.write(_HINT)
 
 
-def _sets_up(program: Program) -> bool:
+def _sets_up(program: ConvertedFile) -> bool:
     """
     Whether logging is set up in a file, and its author knows how.
     """

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import pytest
 
-from mllog.migration import Options, convert
+from mllog.migrate import MigrationOptions, convert
 
 
 def fields(statement):
     """
     What ``extra=`` holds, as it is written, and the notes.
     """
-    made = convert(f"{statement}\n", Options(metrics=True))
+    made = convert(f"{statement}\n", MigrationOptions(metrics=True))
     _, _, extra = made.text.strip().partition(", extra=")
     return extra.removesuffix(")"), [each.reason for each in made.notes]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statements import messages, printed, runs, statements
 
-from mllog.migration import Options, convert
+from mllog.migrate import MigrationOptions, convert
 
 HEAD = "import logging\n\nlogger = logging.getLogger(__name__)\n\n"
 
@@ -18,7 +18,7 @@ def converted(statement, **options):
     """
     What becomes of one statement.
     """
-    made = convert(f"{statement}\n", Options(**options))
+    made = convert(f"{statement}\n", MigrationOptions(**options))
     assert made.text.startswith(HEAD), made.text
     return made.text.removeprefix(HEAD).strip()
 
@@ -30,14 +30,14 @@ def check(found, **options):
     program = "\n".join(filter(runs, found)) + "\n"
     before = printed(program)
 
-    made = convert(program, Options(**options))
+    made = convert(program, MigrationOptions(**options))
 
     assert (before, "") == messages(made.text), made.text
     assert (made.text, 0) == again(made.text, options)
 
 
 def again(text, options):
-    made = convert(text, Options(**options))
+    made = convert(text, MigrationOptions(**options))
     return made.text, made.converted
 
 
@@ -80,7 +80,7 @@ def test_check_sees_a_text_that_changed(monkeypatch):
     The control: a conversion that forgets to double ``%`` is found.
     """
     monkeypatch.setattr(
-        "mllog.migration.literals.Literal.code",
+        "mllog.migrate.literals.StringLiteral.code",
         lambda self, **_: (
             self.quote
             + "".join(getattr(p, "percent", p) for p in self.parts)

@@ -1,30 +1,30 @@
 """
-The print calls of a program: which become records, and which stay, and why.
+The print calls of a program: which are converted, which stay, and why.
 """
 
 from __future__ import annotations
 
+import ast
+import doctest
 import functools
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from .analyse import Evidence
+from .literals import quoted
+from .source import ParsedSource, walk
+
 if TYPE_CHECKING:
     import libcst as cst
 else:
-    from .syntax import cst
+    from .source import cst
 
-from .doctests import Doctests
-from .evidence import Evidence
-from .literals import quoted
-from .marks import Marks
-from .source import Source, walk
-
-__all__ = ["Left", "Level", "Print", "Prints"]
+__all__ = ["Left", "Level", "Print", "PrintFinder", "failure_of"]
 
 Level = Literal["info", "warning", "error", "exception"]
-
 _FAILED: Final = re.compile(
     r"\b(errors?|fail(s|ed|ure|ures)?|fatal|critical|exception|traceback"
     r"|cannot|can't|could not|couldn't|unable)\b",
@@ -52,12 +52,13 @@ _REDIRECTS: Final = frozenset(
 _CAPTURES: Final = frozenset(
     {"capsys", "capfd", "capsysbinary", "capfdbinary"}
 )
+_MARK: Final = re.compile(r"#.*\bmllog:\s*keep\b(?P<file>\s+file\b)?")
 
 
 @dataclass(frozen=True)
 class Print:
     """
-    A call that becomes a record.
+    A call that is converted.
 
     Args:
         call: The call.
@@ -93,7 +94,7 @@ class Left:
     reason: str
 
 
-class Prints:
+class PrintFinder:
     """
     Finds the print calls of a program.
 
@@ -103,13 +104,13 @@ class Prints:
         evidence: What is known about its expressions.
     """
 
-    def __init__(self, source: Source, evidence: Evidence) -> None:
+    def __init__(self, source: ParsedSource, evidence: Evidence) -> None:
         self._source = source
         self._evidence = evidence
-        self._marks = Marks(source)
+        self._marks = KeepMarks(source)
         self._doctests = Doctests(source)
 
-    def found(self) -> Iterator[Print | Left]:
+    def find(self) -> Iterator[Print | Left]:
         """
         Each call, in the order of the text.
         """
@@ -128,7 +129,7 @@ class Prints:
 
     def _call(self, call: cst.Call) -> Print | Left | None:
         func = call.func
-        named = _last(func)
+        named = _last_name(func)
         meanings = self._source.meanings(func)
         if "traceback.print_exc" in meanings:
             return self._kept(call) or self._traceback(call)
@@ -165,8 +166,6 @@ class Prints:
         )
         return not is_bound and self._source.means(node, "builtins.print")
 
-    # --- what stays wherever it stands ---
-
     def _kept(self, call: cst.Call) -> Left | None:
         reason = self._reason(call)
         return self._left(call, reason) if reason else None
@@ -174,7 +173,7 @@ class Prints:
     def _reason(self, call: cst.Call) -> str:
         if self._marks.keep(call):
             return "marked # mllog: keep"
-        if self._doctests.expect(call):
+        if self._doctests.is_expected(call):
             return "a doctest compares what it prints"
         for each in self._source.above(call):
             if isinstance(each, cst.With) and self._redirects(each):
@@ -239,8 +238,6 @@ class Prints:
             and bool(self._source.meanings(node.target) & names)
         )
 
-    # --- what the arguments say ---
-
     def _print(self, call: cst.Call) -> Print | Left:
         args: list[cst.Arg] = []
         options: dict[str, cst.BaseExpression] = {}
@@ -275,7 +272,7 @@ class Prints:
             meanings = self._source.meanings(file)
             if meanings == _STDERR:
                 level = (
-                    "error" if self._tells_failure(call, args) else "warning"
+                    "error" if self._reports_failure(call, args) else "warning"
                 )
             elif meanings != _STDOUT:
                 return self._left(call, f"file={self._short(file)}")
@@ -285,9 +282,9 @@ class Prints:
         drops = ("flush",) if flush is not None else ()
         return Print(call, tuple(args), sep, level, drops)
 
-    def _tells_failure(self, call: cst.Call, args: list[cst.Arg]) -> bool:
+    def _reports_failure(self, call: cst.Call, args: list[cst.Arg]) -> bool:
         """
-        Whether it is printed where something failed, or says so.
+        Whether it is in an except block, or its text reports a failure.
         """
         for each in self._source.above(call):
             if isinstance(each, cst.ExceptHandler):
@@ -332,7 +329,7 @@ class Prints:
         return code if len(code) <= 40 else f"{code[:37]}..."
 
 
-def failure_of(source: Source, call: cst.Call) -> str:
+def failure_of(source: ParsedSource, call: cst.Call) -> str:
     """
     The message for a traceback: where it was printed.
     """
@@ -346,7 +343,7 @@ def _is_none(node: cst.CSTNode) -> bool:
     return isinstance(node, cst.Name) and node.value == "None"
 
 
-def _last(node: cst.CSTNode) -> str:
+def _last_name(node: cst.CSTNode) -> str:
     if isinstance(node, cst.Attribute):
         node = node.attr
     return node.value if isinstance(node, cst.Name) else ""
@@ -358,3 +355,186 @@ def _parameters(function: cst.FunctionDef) -> set[str]:
         for each in walk(function.params)
         if isinstance(each, cst.Param)
     }
+
+
+class KeepMarks:
+    """
+    The marks of a program, and which nodes they apply to.
+
+    On the line of a statement a mark applies to that statement, on that of
+    ``def``, ``if`` or ``else`` to the block; on a line before a statement to
+    all of it.  ``# mllog: keep file`` applies to the file.
+    """
+
+    def __init__(self, source: ParsedSource) -> None:
+        self._source = source
+        self.is_for_file = False
+        self._trailing: set[int] = set()
+        self._standalone: set[int] = set()
+        lines = re.split(r"\r\n|\r|\n", source.text)
+        for node in source.nodes:
+            found = isinstance(node, cst.Comment) and _MARK.search(node.value)
+            if not found:
+                continue
+            line = source.line(node)
+            self.is_for_file |= bool(found["file"])
+            is_alone = lines[line - 1].lstrip().startswith("#")
+            (self._standalone if is_alone else self._trailing).add(line)
+
+    def keep(self, node: cst.CSTNode) -> bool:
+        """
+        Whether a mark applies to *node*.
+        """
+        if self.is_for_file or not (self._trailing or self._standalone):
+            return self.is_for_file
+        inner = node
+        for each in self._source.above(node):
+            if isinstance(each, cst.SimpleStatementLine):
+                if self._is_on(each):
+                    return True
+            elif isinstance(getattr(each, "body", None), cst.BaseSuite):
+                is_block = inner is getattr(each, "body", None)
+                if self._is_before(each) or (
+                    is_block and self._is_on_header(each)
+                ):
+                    return True
+            inner = each
+        return False
+
+    def _is_on(self, node: cst.CSTNode) -> bool:
+        """
+        Whether a mark is in or right before a statement without a block.
+        """
+        first, last = self._source.line(node), self._source.last_line(node)
+        held = set(range(first, last + 1))
+        return not held.isdisjoint(self._trailing | self._standalone) or (
+            first - 1 in self._standalone
+        )
+
+    def _is_on_header(self, node: cst.CSTNode) -> bool:
+        """
+        Whether a mark is on the header of a block.
+        """
+        first, last = (
+            _first_line(self._source, node),
+            self._source.last_line(node),
+        )
+        body = getattr(node, "body", None)
+        if isinstance(body, cst.IndentedBlock) and body.body:
+            last = max(first, self._source.line(body.body[0]) - 1)
+        return not self._trailing.isdisjoint(range(first, last + 1))
+
+    def _is_before(self, node: cst.CSTNode) -> bool:
+        """
+        Whether a mark is on the line before a statement.
+        """
+        return _first_line(self._source, node) - 1 in self._standalone
+
+
+def _first_line(source: ParsedSource, node: cst.CSTNode) -> int:
+    decorators = getattr(node, "decorators", ())
+    return min(map(source.line, (node, *decorators)))
+
+
+class Doctests:
+    """
+    The doctests of a program.
+
+    Args:
+        source: The program.
+    """
+
+    def __init__(self, source: ParsedSource) -> None:
+        self._source = source
+        self._printed: list[int] = []
+        self._called: set[str] = set()
+        if ">>>" in source.text:
+            for node in source.nodes:
+                if isinstance(node, cst.Expr):
+                    self._read(node)
+            self._follow()
+
+    @property
+    def lines(self) -> list[int]:
+        """
+        The lines of docstrings that print.
+        """
+        return self._printed
+
+    def is_expected(self, node: cst.CSTNode) -> bool:
+        """
+        Whether *node* runs in a function that a doctest calls.
+        """
+        return bool(self._called) and any(
+            isinstance(each, (cst.FunctionDef, cst.ClassDef))
+            and each.name.value in self._called
+            for each in self._source.above(node)
+        )
+
+    def _read(self, node: cst.Expr) -> None:
+        if not isinstance(
+            node.value, (cst.SimpleString, cst.ConcatenatedString)
+        ):
+            return
+        text = _string_value(self._source.code(node.value))
+        try:
+            examples = doctest.DocTestParser().get_examples(text)
+        except ValueError:
+            return
+        for example in examples:
+            if "print(" in example.source:
+                self._printed.append(self._source.line(node) + example.lineno)
+            if example.want:
+                self._called |= _called_names(example.source)
+
+    def _follow(self) -> None:
+        """
+        Add what the functions that are called call in turn.
+        """
+        bodies: dict[str, set[str]] = {}
+        for node in self._source.nodes:
+            if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
+                called = {
+                    _called_name(each.func)
+                    for each in walk(node)
+                    if isinstance(each, cst.Call)
+                }
+                bodies.setdefault(node.name.value, set()).update(called)
+        waiting = list(self._called)
+        while waiting:
+            new = bodies.get(waiting.pop(), set()) - self._called
+            self._called |= new
+            waiting += new
+
+
+def _string_value(code: str) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = ast.literal_eval(code)
+    except (SyntaxError, ValueError):
+        return ""
+    return value if isinstance(value, str) else ""
+
+
+def _called_names(code: str) -> set[str]:
+    return set(_called_in(code))
+
+
+def _called_in(code: str) -> Iterator[str]:
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name):
+                yield node.func.id
+            elif isinstance(node.func, ast.Attribute):
+                yield node.func.attr
+
+
+def _called_name(node: cst.CSTNode) -> str:
+    if isinstance(node, cst.Attribute):
+        node = node.attr
+    return node.value if isinstance(node, cst.Name) else ""

@@ -1,5 +1,5 @@
 """
-The numbers of a message as fields: which they are, and what they are called.
+The numbers of a message as fields: which they are, and their names.
 """
 
 from __future__ import annotations
@@ -9,19 +9,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from ..fields import VOCABULARY
+from .analyse import Evidence
+from .literals import MessageValue, is_number, quoted
+from .messages import LogMessage
+from .source import ParsedSource
+
 if TYPE_CHECKING:
     import libcst as cst
 else:
-    from .syntax import cst
+    from .source import cst
 
-from .evidence import Evidence
-from .literals import Value, quoted
-from .measured import LATENCIES, MEASURES, STEPS, UNITS
-from .messages import Message
-from .source import Source
-from .specs import is_number
-
-__all__ = ["Fields", "Measures"]
+__all__ = ["ExtraFields", "MetricNames"]
 
 _APART: Final = re.compile(
     r"[,;|\n\t()\[\]{}<>]|\s[-\u2013\u2014]+\s|\.\s|->|=>|\*{2,}"
@@ -64,10 +63,105 @@ _NO_NAMES: Final = frozenset(
         "with",
     ]
 )
+# The first of them is the x axis; the others are fields of their own names.
+STEPS: Final = (
+    "global_step",
+    "step",
+    "iteration",
+    "iter",
+    "it",
+    "round",
+    "epoch",
+    "batch",
+)
+MEASURES: Final = frozenset(
+    [
+        "acc",
+        "accuracy",
+        "auc",
+        "auroc",
+        "bleu",
+        "cer",
+        "confidence",
+        "dice",
+        "entropy",
+        "f1",
+        "fid",
+        "fps",
+        "kl",
+        "latency",
+        "loss",
+        "lr",
+        "mae",
+        "mape",
+        "mse",
+        "norm",
+        "perplexity",
+        "ppl",
+        "precision",
+        "psnr",
+        "r2",
+        "rate",
+        "recall",
+        "reward",
+        "rmse",
+        "rouge",
+        "score",
+        "ssim",
+        "throughput",
+        "top1",
+        "top5",
+        "wer",
+    ]
+)
+LATENCIES: Final = {
+    "latency": "inference_latency",
+    "inference": "inference_latency",
+    "inference_time": "inference_latency",
+    "prediction_time": "inference_latency",
+    "predict_time": "inference_latency",
+    "request_time": "request_latency",
+    "response_time": "request_latency",
+    "preprocess_time": "preprocess_latency",
+    "preprocessing_time": "preprocess_latency",
+    "postprocess_time": "postprocess_latency",
+    "postprocessing_time": "postprocess_latency",
+    "queue_time": "queue_latency",
+    "wait_time": "queue_latency",
+    "load_time": "load_latency",
+    "loading_time": "load_latency",
+    "model_load_time": "load_latency",
+    "step_time": "step_latency",
+    "batch_time": "step_latency",
+    "iteration_time": "step_latency",
+    "ttft": "time_to_first_token",
+    "tpot": "time_per_output_token",
+    **{
+        name: name
+        for name, each in VOCABULARY.items()
+        if each.unit == "seconds"
+    },
+}
+UNITS: Final = {
+    "s": "s",
+    "sec": "s",
+    "secs": "s",
+    "second": "s",
+    "seconds": "s",
+    "ms": "ms",
+    "msec": "ms",
+    "millis": "ms",
+    "milliseconds": "ms",
+    "us": "us",
+    "µs": "us",
+    "microseconds": "us",
+    "min": "min",
+    "minutes": "min",
+}
 
 
 @dataclass(frozen=True)
-class Fields:
+class ExtraFields:
     """
     What goes into ``extra=``.
 
@@ -82,7 +176,7 @@ class Fields:
 
 
 @dataclass
-class _Found:
+class _NamedNumbers:
     steps: dict[str, str] = field(default_factory=dict)
     latencies: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
@@ -91,23 +185,22 @@ class _Found:
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _NumberInText:
     """
     A value and the text around it.
     """
 
-    value: Value
+    value: MessageValue
     node: cst.BaseExpression
     before: str
     after: str
 
 
-class Measures:
+class MetricNames:
     """
     Names the numbers of messages.
 
-    A name is what the text before the value says, or else the name of the
-    variable.  A number has a format such as ``.4f``, comes from what can only
+    A name comes from the text before the value, or else from the variable.  A number has a format such as ``.4f``, comes from what can only
     be one, or is called as metrics are.
 
     Args:
@@ -116,25 +209,25 @@ class Measures:
         evidence: What is known about its expressions.
     """
 
-    def __init__(self, source: Source, evidence: Evidence) -> None:
+    def __init__(self, source: ParsedSource, evidence: Evidence) -> None:
         self._source = source
         self._evidence = evidence
 
-    def of(self, message: Message) -> Fields:
+    def of(self, message: LogMessage) -> ExtraFields:
         """
         The fields for *message*; none if it has no metric.
         """
-        found = _Found()
+        found = _NamedNumbers()
         for reading in _readings(message.parts):
             self._read(reading, found)
         if found.metrics or found.latencies or found.steps:
             for name, code in found.likely.items():
                 found.metrics.setdefault(name, code)
         if not found.metrics and not found.latencies:
-            return Fields("", tuple(found.missed))
-        return Fields(_dict(_entries(found)), tuple(found.missed))
+            return ExtraFields("", tuple(found.missed))
+        return ExtraFields(_dict(_entries(found)), tuple(found.missed))
 
-    def _read(self, reading: _Reading, found: _Found) -> None:
+    def _read(self, reading: _NumberInText, found: _NamedNumbers) -> None:
         label, variable = _label(reading.before), self._variable(reading.node)
         name = label or variable
         if _is_counted(reading) or reading.value.conversion:
@@ -168,7 +261,7 @@ class Measures:
                     break
 
     def _is_number(
-        self, reading: _Reading, name: str, is_latency: bool
+        self, reading: _NumberInText, name: str, is_latency: bool
     ) -> bool:
         spec = reading.value.spec
         known = self._evidence.type_of(reading.node)
@@ -180,7 +273,7 @@ class Measures:
 
     def _variable(self, node: cst.CSTNode) -> str:
         """
-        The name that *node* itself gives: ``loss`` of ``self.loss.item()``.
+        The name in *node*: ``loss`` of ``self.loss.item()``.
         """
         if isinstance(node, cst.Name):
             return _normal(node.value)
@@ -221,20 +314,20 @@ class Measures:
         return f"{code}{by[unit]}" if unit in by else self._source.code(node)
 
 
-def _readings(parts: Sequence[str | Value]) -> Iterator[_Reading]:
-    merged: list[str | Value] = [""]
+def _readings(parts: Sequence[str | MessageValue]) -> Iterator[_NumberInText]:
+    merged: list[str | MessageValue] = [""]
     for part in parts:
-        if isinstance(part, Value):
+        if isinstance(part, MessageValue):
             merged += [part, ""]
         else:
             merged[-1] = str(merged[-1]) + part
     for number in range(1, len(merged), 2):
         value = merged[number]
-        if isinstance(value, Value) and value.node is not None:
+        if isinstance(value, MessageValue) and value.node is not None:
             before, after = str(merged[number - 1]), str(merged[number + 1])
             if number > 1:
                 before = _without_unit(before)
-            yield _Reading(value, value.node, before, after)
+            yield _NumberInText(value, value.node, before, after)
 
 
 def _without_unit(text: str) -> str:
@@ -249,7 +342,7 @@ def _without_unit(text: str) -> str:
 
 def _label(text: str) -> str:
     """
-    What the words right before a value call it; empty if they are a sentence.
+    The name in the words before a value; empty if they are a sentence.
     """
     text = text.rstrip(" \t:=~#@([<'\"").replace("\n", ",")
     words = _APART.split(text)[-1].split()
@@ -271,7 +364,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[^\w/]+", "_", name).strip("_/").lower()
 
 
-def _is_counted(reading: _Reading) -> bool:
+def _is_counted(reading: _NumberInText) -> bool:
     """
     Whether a value is one of a count, as in ``3/10``; a step may be the first.
     """
@@ -304,7 +397,7 @@ def _latency(label: str, variable: str, after: str) -> tuple[str, str]:
     return field_name, unit or "s"
 
 
-def _entries(found: _Found) -> list[tuple[str, str]]:
+def _entries(found: _NamedNumbers) -> list[tuple[str, str]]:
     steps = sorted(found.steps.items(), key=lambda each: STEPS.index(each[0]))
     entries = [("step", code) for _, code in steps[:1]]
     entries += steps[1:]

@@ -1,5 +1,5 @@
 """
-A program as LibCST reads it: nodes, where they stand, what names mean.
+A program parsed by LibCST: its nodes, their positions, and what names mean.
 """
 
 from __future__ import annotations
@@ -12,23 +12,48 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from ..errors import require
+
 if TYPE_CHECKING:
     import libcst as cst
     from libcst import metadata
-else:
-    from .syntax import cst, metadata
 
-from .alignment import Alignment
-
-__all__ = ["Edit", "Source", "edited", "walk"]
+__all__ = [
+    "Edit",
+    "ParsedSource",
+    "UnalignedError",
+    "apply_edits",
+    "cst",
+    "walk",
+]
 
 _BREAK: Final = re.compile(rb"\r\n|\r|\n")
+_BLANKS = frozenset(b" \t\f\\\r\n")
+
+
+class _Package:
+    """
+    A package that is imported at the first use of one of its names.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(require(self._name, "migrate"), name)
+        setattr(self, name, value)
+        return value
+
+
+if not TYPE_CHECKING:
+    cst = _Package("libcst")
+    metadata = _Package("libcst.metadata")
 
 
 @dataclass(frozen=True)
 class Edit:
     """
-    Text that takes the place of the bytes from *start* to *end*.
+    Text that replaces the bytes from *start* to *end*.
     """
 
     start: int
@@ -50,7 +75,7 @@ def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 def _children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """
-    What *node* is made of; ``node.children`` takes ten times as long.
+    The children of *node*; ``node.children`` takes ten times as long.
     """
     base = cst.CSTNode
     kind: Any = type(node)
@@ -69,7 +94,7 @@ def _names(kind: type) -> tuple[str, ...]:
     return tuple(each.name for each in dataclasses.fields(kind))
 
 
-def edited(text: str, edits: Iterable[Edit]) -> str:
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     """
     *text* after *edits*, which do not overlap.
     """
@@ -81,7 +106,7 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
     return b"".join([*pieces, data[at:]]).decode()
 
 
-class Source:
+class ParsedSource:
     """
     A module, parsed.
 
@@ -91,7 +116,7 @@ class Source:
     Raises:
         libcst.ParserSyntaxError: It is no Python of this time.
 
-        UnalignedError: LibCST does not give back what it read.
+        UnalignedError: LibCST does not reproduce the text.
     """
 
     def __init__(self, text: str) -> None:
@@ -185,7 +210,7 @@ class Source:
 
     def indentation(self, node: cst.CSTNode) -> str:
         """
-        What stands before *node* on its line.
+        The text before *node* on its line.
         """
         line = self.line(node)
         start = self._ends[line - 2] if line > 1 else 0
@@ -193,20 +218,20 @@ class Source:
 
     def line_end(self, node: cst.CSTNode) -> int:
         """
-        Where the last line of *node* ends, a comment behind it included.
+        Where the last line of *node* ends, after a comment on it.
         """
         found = _BREAK.search(self._data, self.end(node))
         return found.start() if found else len(self._data)
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """
-        What *node* stands in.
+        The parent of *node*.
         """
         return self._parents.get(node)
 
     def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """
-        What *node* stands in, from the innermost to the module.
+        The ancestors of *node*, from its parent to the module.
         """
         found = self._parents.get(node)
         while found is not None:
@@ -252,7 +277,7 @@ class Source:
 
     def statement(self, node: cst.CSTNode) -> cst.CSTNode:
         """
-        The statement of the module's own level that *node* stands in.
+        The top-level statement that contains *node*.
         """
         found = node
         for each in self.above(node):
@@ -260,3 +285,56 @@ class Source:
                 break
             found = each
         return found
+
+
+class UnalignedError(Exception):
+    """
+    LibCST does not reproduce the text that it parsed.
+    """
+
+
+class Alignment:
+    """
+    From offsets in *written* to offsets in *text*.
+
+    LibCST drops blanks in some places, as in ``except OSError :``; its
+    positions are those of the text without them.
+
+    Raises:
+        UnalignedError: More than blanks is different.
+    """
+
+    def __init__(self, written: bytes, text: bytes) -> None:
+        self._from: list[int] = [0]
+        self._shift: list[int] = [0]
+        if written != text:
+            self._align(written, text)
+
+    def start(self, offset: int) -> int:
+        """
+        Where what starts at *offset* starts in the text.
+        """
+        return offset + self._shift[bisect_right(self._from, offset) - 1]
+
+    def end(self, offset: int) -> int:
+        """
+        Where what ends at *offset* ends in the text.
+        """
+        return self.start(offset - 1) + 1 if offset else 0
+
+    def _align(self, written: bytes, text: bytes) -> None:
+        ours = theirs = 0
+        while theirs < len(written):
+            if ours < len(text) and written[theirs] == text[ours]:
+                if ours - theirs != self._shift[-1]:
+                    self._from.append(theirs)
+                    self._shift.append(ours - theirs)
+                ours, theirs = ours + 1, theirs + 1
+            elif ours < len(text) and text[ours] in _BLANKS:
+                ours += 1
+            elif written[theirs] in _BLANKS:
+                theirs += 1
+            else:
+                raise UnalignedError
+        if text[ours:].strip():
+            raise UnalignedError

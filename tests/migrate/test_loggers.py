@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from mllog.migration import convert
+from mllog.migrate import convert
 
 HEAD = "import logging\n\nlogger = logging.getLogger(__name__)\n\n"
 

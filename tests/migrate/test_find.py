@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from mllog.migration import convert
+from mllog.migrate import convert
 
 
 def left(text):

@@ -1,5 +1,5 @@
 """
-The logger of a module: the one it has, or a new one, and where it belongs.
+The logger of a module, and where its import and its configuration belong.
 """
 
 from __future__ import annotations
@@ -9,21 +9,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from .source import Edit, ParsedSource, apply_edits, walk
+
 if TYPE_CHECKING:
     import libcst as cst
 else:
-    from .syntax import cst
+    from .source import cst
 
-from .source import Edit, Source, walk
-
-__all__ = ["Logger", "logger_for"]
+__all__ = ["ModuleLogger", "logger_for", "with_configuration"]
 
 _NAMES: Final = ("logger", "log", "_logger", "_log", "module_logger")
 _GET: Final = "logging.getLogger"
+_CONFIGURES: Final = frozenset(
+    {
+        "logging.basicConfig",
+        "logging.config.dictConfig",
+        "logging.config.fileConfig",
+        "mllog.configure",
+    }
+)
 
 
 @dataclass(frozen=True)
-class Logger:
+class ModuleLogger:
     """
     The name of a logger, and what has to be added for it.
     """
@@ -32,24 +40,25 @@ class Logger:
     edits: tuple[Edit, ...] = ()
 
 
-def logger_for(source: Source, calls: Sequence[cst.Call]) -> Logger | None:
+def logger_for(
+    source: ParsedSource, calls: Sequence[cst.Call]
+) -> ModuleLogger | None:
     """
     A logger that each of *calls* can reach; None if no name is free.
     """
-    for name in _own(source):
-        if _is_ready(source, name, calls) and _reaches(source, name, calls):
-            return Logger(name)
+    for name in _module_loggers(source):
+        if _is_defined_first(source, name, calls) and _is_visible(
+            source, name, calls
+        ):
+            return ModuleLogger(name)
     name = next((each for each in _NAMES if _is_free(source, each, calls)), "")
-    made = _factory(source)
+    made = _factory_code(source)
     if not name or not made:
         return None
-    return Logger(name, tuple(_insertions(source, name, *made, calls)))
+    return ModuleLogger(name, tuple(_insertions(source, name, *made, calls)))
 
 
-# --- a logger that is there ---
-
-
-def _own(source: Source) -> list[str]:
+def _module_loggers(source: ParsedSource) -> list[str]:
     """
     The names of the module that are a logger, and nothing else.
     """
@@ -82,7 +91,9 @@ def _targets(node: cst.Assign | cst.AnnAssign) -> list[str]:
     return [each.value for each in targets if isinstance(each, cst.Name)]
 
 
-def _is_ready(source: Source, name: str, calls: Sequence[cst.Call]) -> bool:
+def _is_defined_first(
+    source: ParsedSource, name: str, calls: Sequence[cst.Call]
+) -> bool:
     """
     Whether the logger is there before anything of the module runs.
     """
@@ -105,7 +116,7 @@ def _is_ready(source: Source, name: str, calls: Sequence[cst.Call]) -> bool:
     return False
 
 
-def _runs_own_functions(source: Source, node: cst.CSTNode) -> bool:
+def _runs_own_functions(source: ParsedSource, node: cst.CSTNode) -> bool:
     own = {
         each.name.value
         for each in source.module.body
@@ -116,9 +127,11 @@ def _runs_own_functions(source: Source, node: cst.CSTNode) -> bool:
     )
 
 
-def _reaches(source: Source, name: str, calls: Sequence[cst.Call]) -> bool:
+def _is_visible(
+    source: ParsedSource, name: str, calls: Sequence[cst.Call]
+) -> bool:
     """
-    Whether *name* is the module's own wherever a call stands.
+    Whether *name* is the module's global in the scope of each call.
     """
     return all(
         {each.scope for each in source.scope(call)[name]} == {source.globals}
@@ -126,12 +139,11 @@ def _reaches(source: Source, name: str, calls: Sequence[cst.Call]) -> bool:
     )
 
 
-# --- a new one ---
-
-
-def _is_free(source: Source, name: str, calls: Sequence[cst.Call]) -> bool:
+def _is_free(
+    source: ParsedSource, name: str, calls: Sequence[cst.Call]
+) -> bool:
     """
-    Whether *name* means nothing at any of *calls*, nor in the module.
+    Whether *name* is unused at each of *calls*, and in the module.
     """
     if source.globals[name] or any(source.scope(call)[name] for call in calls):
         return False
@@ -148,11 +160,11 @@ def _is_free(source: Source, name: str, calls: Sequence[cst.Call]) -> bool:
     )
 
 
-def _factory(source: Source) -> tuple[str, str] | None:
+def _factory_code(source: ParsedSource) -> tuple[str, str] | None:
     """
     How a logger is made: the import that has to be added, and the function.
     """
-    first = _run(source, ())
+    first = _preamble(source, ())
     for node in first:
         for small in _parts(node):
             if isinstance(small, cst.Import):
@@ -173,7 +185,7 @@ def _factory(source: Source) -> tuple[str, str] | None:
     return None
 
 
-def _bound_as(source: Source, alias: cst.ImportAlias) -> str:
+def _bound_as(source: ParsedSource, alias: cst.ImportAlias) -> str:
     """
     The name by which an import makes the package logging known.
     """
@@ -206,25 +218,24 @@ def _all_import_logging(found: Any) -> bool:
     )
 
 
-def _is_unbound(source: Source, name: str) -> bool:
+def _is_unbound(source: ParsedSource, name: str) -> bool:
     found = source.globals[name]
     return not found or _all_import_logging(found)
 
 
-# --- where it belongs ---
-
-
-def _run(source: Source, calls: Sequence[cst.Call]) -> list[cst.CSTNode]:
+def _preamble(
+    source: ParsedSource, calls: Sequence[cst.Call]
+) -> list[cst.CSTNode]:
     """
     The statements before any that may need the logger, to the last import.
     """
-    busy = {id(source.statement(call)) for call in calls}
+    with_calls = {id(source.statement(call)) for call in calls}
     found: list[cst.CSTNode] = []
     end = 0
     for number, node in enumerate(source.module.body):
         if number == 0 and _is_text(node):
             end = 1
-        elif id(node) in busy or isinstance(
+        elif id(node) in with_calls or isinstance(
             node, (cst.FunctionDef, cst.ClassDef)
         ):
             break
@@ -232,7 +243,7 @@ def _run(source: Source, calls: Sequence[cst.Call]) -> list[cst.CSTNode]:
             end = number + 1
         elif not isinstance(
             node, (cst.SimpleStatementLine, cst.If, cst.Try)
-        ) or _is_main(source, node):
+        ) or _tests_name(source, node):
             break
         found.append(node)
     return found[:end]
@@ -248,7 +259,7 @@ def _is_text(node: cst.CSTNode) -> bool:
     )
 
 
-def _is_main(source: Source, node: cst.CSTNode) -> bool:
+def _tests_name(source: ParsedSource, node: cst.CSTNode) -> bool:
     return isinstance(node, cst.If) and "__name__" in source.code(node.test)
 
 
@@ -267,7 +278,7 @@ def _imports(node: cst.CSTNode) -> bool:
 
 
 def _insertions(
-    source: Source,
+    source: ParsedSource,
     name: str,
     added: str,
     factory: str,
@@ -277,7 +288,7 @@ def _insertions(
     The edits that add the import and the assignment.
     """
     line = f"{name} = {factory}(__name__)"
-    run = _run(source, calls)
+    run = _preamble(source, calls)
     imports = [
         each
         for each in run
@@ -285,7 +296,7 @@ def _insertions(
     ]
     if not added:
         return [_after(source, run[-1], [line])]
-    place = _place(source, imports, added)
+    place = _import_position(source, imports, added)
     if place is None:
         return [_first(source, run, [added, "", line])]
     last = run[-1]
@@ -308,11 +319,11 @@ def _is_import(node: cst.CSTNode) -> bool:
     )
 
 
-def _is_future(source: Source, node: cst.SimpleStatementLine) -> bool:
+def _is_future(source: ParsedSource, node: cst.SimpleStatementLine) -> bool:
     return _module(source, node) == "__future__"
 
 
-def _module(source: Source, node: cst.SimpleStatementLine) -> str:
+def _module(source: ParsedSource, node: cst.SimpleStatementLine) -> str:
     """
     The module that a line imports first.
     """
@@ -325,15 +336,17 @@ def _module(source: Source, node: cst.SimpleStatementLine) -> str:
     return dots + (source.code(small.module) if small.module else "")
 
 
-def _is_standard(source: Source, node: cst.SimpleStatementLine) -> bool:
+def _is_standard(source: ParsedSource, node: cst.SimpleStatementLine) -> bool:
     return _module(source, node).split(".")[0] in sys.stdlib_module_names
 
 
-def _place(
-    source: Source, imports: Sequence[cst.SimpleStatementLine], added: str
+def _import_position(
+    source: ParsedSource,
+    imports: Sequence[cst.SimpleStatementLine],
+    added: str,
 ) -> tuple[cst.SimpleStatementLine, bool] | None:
     """
-    The import beside which *added* belongs, and whether before it.
+    The import next to which *added* belongs, and whether before it.
     """
     others = [each for each in imports if not _is_future(source, each)]
     if not others:
@@ -341,7 +354,7 @@ def _place(
     group = [each for each in others if _is_standard(source, each)]
     if not group:
         return others[0], True
-    group = _together(group)
+    group = _adjacent(group)
     before: cst.SimpleStatementLine | None = None
     for each in group:
         if _key(source, each) < (added.startswith("from"), "logging"):
@@ -349,11 +362,11 @@ def _place(
     return (group[0], True) if before is None else (before, False)
 
 
-def _together(
+def _adjacent(
     nodes: Sequence[cst.SimpleStatementLine],
 ) -> list[cst.SimpleStatementLine]:
     """
-    Those of *nodes* that stand on lines next to each other, from the first.
+    Those of *nodes* without blank lines between, from the first.
     """
     found = [nodes[0]]
     for node in nodes[1:]:
@@ -363,15 +376,20 @@ def _together(
     return found
 
 
-def _key(source: Source, node: cst.SimpleStatementLine) -> tuple[bool, str]:
+def _key(
+    source: ParsedSource, node: cst.SimpleStatementLine
+) -> tuple[bool, str]:
     return isinstance(node.body[0], cst.ImportFrom), _module(source, node)
 
 
 def _after(
-    source: Source, node: cst.CSTNode, lines: list[str], next_to: str = ""
+    source: ParsedSource,
+    node: cst.CSTNode,
+    lines: list[str],
+    next_to: str = "",
 ) -> Edit:
     """
-    Put *lines* behind *node*, apart from it and from what follows.
+    Insert *lines* after *node*, between blank lines.
     """
     newline = source.newline
     end = source.line_end(node)
@@ -388,10 +406,10 @@ def _after(
 
 
 def _first(
-    source: Source, run: Sequence[cst.CSTNode], lines: list[str]
+    source: ParsedSource, run: Sequence[cst.CSTNode], lines: list[str]
 ) -> Edit:
     """
-    Put *lines* at the top: behind the docstring, before all else.
+    Insert *lines* at the top, after the docstring.
     """
     newline = source.newline
     if run:
@@ -404,3 +422,35 @@ def _first(
     for decorator in getattr(body[0], "decorators", ()):
         start = min(start, source.start(decorator))
     return Edit(start, start, text)
+
+
+def with_configuration(source: ParsedSource) -> str:
+    """
+    The program with logging set up under ``if __name__ == "__main__":``.
+
+    It stays as it is if it has no such block, or sets up logging already.
+    """
+    for node in source.nodes:
+        if (
+            isinstance(node, cst.Call)
+            and source.meanings(node.func) & _CONFIGURES
+        ):
+            return source.text
+    for node in source.module.body:
+        if _is_main_block(source, node) and isinstance(
+            node.body, cst.IndentedBlock
+        ):
+            first = node.body.body[0]
+            start = source.start(first)
+            gap = source.newline + source.indentation(first)
+            call = 'mllog.configure("console")'
+            text = f"import mllog{source.newline}{gap}{call}{gap}"
+            return apply_edits(source.text, [Edit(start, start, text)])
+    return source.text
+
+
+def _is_main_block(source: ParsedSource, node: cst.CSTNode) -> bool:
+    if not isinstance(node, cst.If):
+        return False
+    test = source.code(node.test).replace("'", '"').strip("()")
+    return test.replace(" ", "") == '__name__=="__main__"'

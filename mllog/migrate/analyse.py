@@ -1,29 +1,167 @@
 """
-What is evident about an expression without running it.
+What is known about an expression without running it.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
+
+from .source import ParsedSource, walk
 
 if TYPE_CHECKING:
     import libcst as cst
 else:
-    from .syntax import cst
+    from .source import cst
 
-from .known import (
-    NUMERIC,
-    READERS,
-    READING,
-    RESULTS,
-    TENSORS,
-    TUPLES,
-    Type,
+__all__ = ["Evidence"]
+
+ValueType = Literal["", "text", "whole", "number", "tuple", "other"]
+RESULT_TYPES: Final[dict[str, ValueType]] = {
+    "builtins.len": "whole",
+    "builtins.int": "whole",
+    "builtins.ord": "whole",
+    "builtins.id": "whole",
+    "builtins.float": "number",
+    "builtins.str": "text",
+    "builtins.repr": "text",
+    "builtins.ascii": "text",
+    "builtins.chr": "text",
+    "builtins.hex": "text",
+    "builtins.format": "text",
+    "builtins.tuple": "tuple",
+    "builtins.list": "other",
+    "builtins.sorted": "other",
+    "time.time": "number",
+    "time.perf_counter": "number",
+    "time.monotonic": "number",
+    "os.getpid": "whole",
+    "os.getcwd": "text",
+    "os.path.join": "text",
+    "os.path.basename": "text",
+}
+# they change no argument that is printed in the same call
+PURE_FUNCTIONS: Final = frozenset(
+    f"builtins.{name}"
+    for name in [
+        "abs",
+        "all",
+        "any",
+        "ascii",
+        "bin",
+        "bool",
+        "chr",
+        "dict",
+        "divmod",
+        "enumerate",
+        "float",
+        "format",
+        "frozenset",
+        "getattr",
+        "hasattr",
+        "hash",
+        "hex",
+        "id",
+        "int",
+        "isinstance",
+        "issubclass",
+        "len",
+        "list",
+        "max",
+        "min",
+        "oct",
+        "ord",
+        "pow",
+        "range",
+        "repr",
+        "reversed",
+        "round",
+        "set",
+        "sorted",
+        "str",
+        "sum",
+        "tuple",
+        "type",
+        "vars",
+        "zip",
+    ]
+) | {"time.time", "time.perf_counter", "time.monotonic"}
+PURE_METHODS: Final = frozenset(
+    [
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "center",
+        "copy",
+        "count",
+        "cpu",
+        "decode",
+        "detach",
+        "dim",
+        "encode",
+        "endswith",
+        "find",
+        "format",
+        "get",
+        "hex",
+        "index",
+        "isoformat",
+        "item",
+        "items",
+        "join",
+        "keys",
+        "ljust",
+        "lower",
+        "lstrip",
+        "max",
+        "mean",
+        "min",
+        "most_common",
+        "nelement",
+        "norm",
+        "numel",
+        "numpy",
+        "rjust",
+        "round",
+        "rstrip",
+        "size",
+        "split",
+        "splitlines",
+        "squeeze",
+        "std",
+        "startswith",
+        "strftime",
+        "strip",
+        "sum",
+        "timestamp",
+        "title",
+        "tolist",
+        "total_seconds",
+        "upper",
+        "values",
+        "zfill",
+    ]
 )
-from .source import Source, walk
-
-__all__ = ["Evidence", "Type"]
+NUMERIC_FUNCTIONS: Final = frozenset(
+    {"abs", "float", "int", "len", "max", "min", "round"}
+)
+TUPLE_ATTRIBUTES: Final = frozenset({"args", "shape", "size"})
+# Their scalars are written differently by str() and by format().
+TENSOR_PACKAGES: Final = frozenset(
+    [
+        "accelerate",
+        "fastai",
+        "keras",
+        "lightning",
+        "pytorch_lightning",
+        "tensorflow",
+        "torch",
+        "torchmetrics",
+        "torchvision",
+        "transformers",
+    ]
+)
 
 
 class Evidence:
@@ -36,11 +174,13 @@ class Evidence:
         is_exact: Believe in no type that is not evident.
     """
 
-    def __init__(self, source: Source, *, is_exact: bool = False) -> None:
+    def __init__(
+        self, source: ParsedSource, *, is_exact: bool = False
+    ) -> None:
         self._source = source
         self.is_exact = is_exact
 
-    def type_of(self, node: cst.CSTNode) -> Type:
+    def type_of(self, node: cst.CSTNode) -> ValueType:
         """
         The type of *node* if it is evident, or an empty text.
         """
@@ -75,16 +215,16 @@ class Evidence:
         if isinstance(node, cst.Call):
             node = node.func
         if isinstance(node, cst.Attribute):
-            return node.attr.value in TUPLES
+            return node.attr.value in TUPLE_ATTRIBUTES
         if not isinstance(node, cst.Name):
             return not isinstance(
                 node, (cst.Subscript, cst.BinaryOperation, cst.UnaryOperation)
             )
-        return node.value in TUPLES or any(
+        return node.value in TUPLE_ATTRIBUTES or any(
             self._is_tuple(each) for each in self._bindings(node)
         )
 
-    def may_format_apart(self, node: cst.CSTNode) -> bool:
+    def may_format_differently(self, node: cst.CSTNode) -> bool:
         """
         Whether ``f"{node}"`` may differ from ``str(node)``.
 
@@ -92,7 +232,7 @@ class Evidence:
         strings or numbers too (before Python 3.12).
         """
         return not self.type_of(node) and (
-            self.is_exact or self._formats_apart
+            self.is_exact or self._has_differing_formats
         )
 
     def is_repeatable(self, node: cst.CSTNode) -> bool:
@@ -106,7 +246,7 @@ class Evidence:
                 return False
         return True
 
-    def disturbs(self, later: cst.CSTNode, earlier: cst.CSTNode) -> bool:
+    def may_change(self, later: cst.CSTNode, earlier: cst.CSTNode) -> bool:
         """
         Whether evaluating *later* may change what *earlier* looks like.
         """
@@ -118,33 +258,35 @@ class Evidence:
                 return True
             if (
                 isinstance(each, cst.Call)
-                and not self._only_reads(each)
+                and not self._is_pure(each)
                 and shared & _names(each)
             ):
                 return True
         return False
 
-    def _only_reads(self, call: cst.Call) -> bool:
+    def _is_pure(self, call: cst.Call) -> bool:
         func = call.func
         if (
             self._source.meanings(func)
-            and self._source.meanings(func) <= READERS
+            and self._source.meanings(func) <= PURE_FUNCTIONS
         ):
             return True
-        return isinstance(func, cst.Attribute) and func.attr.value in READING
+        return (
+            isinstance(func, cst.Attribute) and func.attr.value in PURE_METHODS
+        )
 
     def _is_cheap(self, call: cst.Call) -> bool:
         if isinstance(call.func, cst.Attribute):
             return call.func.attr.value == "item" and not call.args
         found = self._source.meanings(call.func)
         return len(call.args) == 1 and any(
-            found == {f"builtins.{name}"} for name in NUMERIC
+            found == {f"builtins.{name}"} for name in NUMERIC_FUNCTIONS
         )
 
-    def _result(self, call: cst.Call) -> Type:
+    def _result(self, call: cst.Call) -> ValueType:
         found = self._source.meanings(call.func)
         if len(found) == 1:
-            known = RESULTS.get(next(iter(found)))
+            known = RESULT_TYPES.get(next(iter(found)))
             if known:
                 return known
         func = call.func
@@ -156,7 +298,7 @@ class Evidence:
             return "text"
         return ""
 
-    def _operation(self, node: cst.BinaryOperation) -> Type:
+    def _operation(self, node: cst.BinaryOperation) -> ValueType:
         left, right = self.type_of(node.left), self.type_of(node.right)
         if left == "text" and isinstance(node.operator, cst.Modulo):
             return "text"
@@ -170,7 +312,7 @@ class Evidence:
             return "whole"
         return "number"
 
-    def _assigned(self, name: cst.Name) -> Type:
+    def _assigned(self, name: cst.Name) -> ValueType:
         """
         The type of each value that *name* is given, if it is the same.
         """
@@ -183,13 +325,13 @@ class Evidence:
             for each in self._source.scope(name)[name.value]
         ]
 
-    def _bound(self, node: cst.CSTNode) -> Type:
+    def _bound(self, node: cst.CSTNode) -> ValueType:
         """
         The type that a binding gives, if it is written there.
         """
         above = self._source.parent(node)
         if isinstance(above, (cst.For, cst.CompFor)) and above.target is node:
-            return "whole" if self._counts(above.iter, "range") else ""
+            return "whole" if self._is_call_of(above.iter, "range") else ""
         if isinstance(above, cst.AssignTarget):
             assign = self._source.parent(above)
             value = assign.value if isinstance(assign, cst.Assign) else None
@@ -198,7 +340,7 @@ class Evidence:
             return self._counted(above)
         return ""
 
-    def _counted(self, element: cst.Element) -> Type:
+    def _counted(self, element: cst.Element) -> ValueType:
         """
         ``whole`` for the first target of ``for i, x in enumerate(…)``.
         """
@@ -208,10 +350,10 @@ class Evidence:
             targets.elements[0] is element
         )
         if is_first and isinstance(loop, (cst.For, cst.CompFor)):
-            return "whole" if self._counts(loop.iter, "enumerate") else ""
+            return "whole" if self._is_call_of(loop.iter, "enumerate") else ""
         return ""
 
-    def _counts(self, node: cst.CSTNode, name: str) -> bool:
+    def _is_call_of(self, node: cst.CSTNode, name: str) -> bool:
         return isinstance(node, cst.Call) and self._source.means(
             node.func, f"builtins.{name}"
         )
@@ -228,17 +370,22 @@ class Evidence:
         return False
 
     @functools.cached_property
-    def _formats_apart(self) -> bool:
+    def _has_differing_formats(self) -> bool:
         """
-        Whether the program has values that format() and str() write apart.
+        Whether the program has values that format() and str() write differently.
         """
-        return any(map(self._makes_apart, self._source.nodes))
+        return any(map(self._formats_differently, self._source.nodes))
 
-    def _makes_apart(self, node: cst.CSTNode) -> bool:
+    def _formats_differently(self, node: cst.CSTNode) -> bool:
         if isinstance(node, cst.Import):
-            return any(_root(each.name) in TENSORS for each in node.names)
+            return any(
+                _root(each.name) in TENSOR_PACKAGES for each in node.names
+            )
         if isinstance(node, cst.ImportFrom):
-            return node.module is not None and _root(node.module) in TENSORS
+            return (
+                node.module is not None
+                and _root(node.module) in TENSOR_PACKAGES
+            )
         if isinstance(node, cst.FunctionDef):
             return node.name.value == "__format__"
         if isinstance(node, cst.ClassDef):
@@ -248,7 +395,7 @@ class Evidence:
         return False
 
 
-def _literal(node: cst.CSTNode | None) -> Type:
+def _literal(node: cst.CSTNode | None) -> ValueType:
     if isinstance(node, cst.SimpleString):
         return "other" if _is_bytes(node) else "text"
     if isinstance(node, cst.Integer):

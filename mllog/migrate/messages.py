@@ -1,44 +1,235 @@
 """
-One argument of a print call as literals and the values that stand in them.
+The message and the arguments that reproduce the output of a print call.
 """
 
 from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from .analyse import Evidence
+from .literals import (
+    MessageValue,
+    StringLiteral,
+    codes_in,
+    join_literals,
+    percent_of,
+    quoted,
+)
+from .source import ParsedSource
 
 if TYPE_CHECKING:
     import libcst as cst
 else:
-    from .syntax import cst
+    from .source import cst
 
-from .evidence import Evidence
-from .literals import Literal, Value
-from .percents import codes_in
-from .source import Source
-from .specs import percent_of
+__all__ = ["LogMessage", "MessageBuilder"]
 
-__all__ = ["Piece", "Pieces"]
-
-Piece = list[Literal] | Value
+SplitArgument = list[StringLiteral] | MessageValue
 
 
-class Pieces:
+@dataclass(frozen=True)
+class LogMessage:
     """
-    Takes arguments apart.
+    The message of a logging call.
 
     Args:
-        source: The program they stand in.
+        literals: Its text, with the values in their places.
+
+        is_ascii: Whether the file can hold no other characters for sure.
+    """
+
+    literals: tuple[StringLiteral, ...]
+    is_ascii: bool = False
+
+    @property
+    def values(self) -> list[MessageValue]:
+        """
+        Its arguments.
+        """
+        return _values(self.literals)
+
+    @property
+    def parts(self) -> list[str | MessageValue]:
+        """
+        Its decoded text, and the values between.
+        """
+        return [
+            part if isinstance(part, MessageValue) else literal.decoded(part)
+            for literal in self.literals
+            for part in literal.parts
+        ]
+
+    def code(self) -> str:
+        """
+        The first argument of the call.
+        """
+        has_values = bool(self.values)
+        return "".join(
+            literal.gap
+            + literal.code(with_values=has_values, is_ascii=self.is_ascii)
+            for literal in self.literals
+        )
+
+
+class MessageBuilder:
+    """
+    Makes messages of the arguments of print calls.
+
+    Args:
+        source: The program.
+
+        evidence: What is known about its expressions.
+
+        is_ascii: Write no other characters than ASCII where text is quoted
+            anew.
+    """
+
+    def __init__(
+        self, source: ParsedSource, evidence: Evidence, *, is_ascii: bool
+    ) -> None:
+        self._source = source
+        self._evidence = evidence
+        self._splitter = ArgumentSplitter(source, evidence)
+        self._is_ascii = is_ascii
+
+    def of(self, args: Sequence[cst.Arg], sep: str) -> LogMessage:
+        """
+        What ``print(*args, sep=sep)`` writes.
+        """
+        if any(arg.star for arg in args):
+            return self._starred(args, sep)
+        nodes = [arg.value for arg in args]
+        pieces = self._evaluated_in_order(
+            nodes, [self._splitter.of(node) for node in nodes]
+        )
+        return self._message(pieces, sep)
+
+    def unchanged(self, args: Sequence[cst.Arg], sep: str) -> LogMessage:
+        """
+        The same with every argument as it is: for calls with comments.
+        """
+        pieces: list[SplitArgument] = [
+            self._splitter.whole(arg.value) for arg in args
+        ]
+        return self._message(pieces, sep)
+
+    def _message(
+        self, pieces: Sequence[SplitArgument], sep: str
+    ) -> LogMessage:
+        literals = join_literals(pieces, sep, is_ascii=self._is_ascii)
+        return LogMessage(tuple(literals), self._is_ascii)
+
+    def _starred(self, args: Sequence[cst.Arg], sep: str) -> LogMessage:
+        """
+        How many there are is known when the call runs, so one value is all.
+        """
+        code = self._source.code
+        shown = quoted(sep, is_ascii=self._is_ascii)
+        if len(args) == 1:
+            given = code(args[0].value)
+        else:
+            items = (f"{arg.star}{code(arg.value)}" for arg in args)
+            given = f"({', '.join(items)})"
+        value = MessageValue(f"{shown}.join(map(str, {given}))", "%s")
+        return self._message([value], sep)
+
+    def _evaluated_in_order(
+        self,
+        nodes: Sequence[cst.BaseExpression],
+        pieces: Sequence[SplitArgument],
+    ) -> list[SplitArgument]:
+        """
+        *pieces*, formatted at once where a later argument changes a value.
+
+        ``f"{stack} {stack.pop()}"`` writes the stack before the pop.
+        """
+        found: list[SplitArgument] = []
+        for number, piece in enumerate(pieces):
+            if isinstance(piece, MessageValue):
+                found.append(piece)
+            elif self._is_late(piece, nodes[number + 1 :]):
+                found.append(self._splitter.whole(nodes[number]))
+            else:
+                found.append(self._formatted(piece, nodes[number + 1 :]))
+        return found
+
+    def _is_late(
+        self, piece: list[StringLiteral], later: Sequence[cst.BaseExpression]
+    ) -> bool:
+        """
+        Whether a text such as ``"...".format(x)`` has to be made at once.
+        """
+        return any(
+            value.node is not None
+            and not value.eager
+            and value.spec != "?"
+            and self._may_change(later, value.node)
+            for value in _values(piece)
+        )
+
+    def _formatted(
+        self, piece: list[StringLiteral], later: Sequence[cst.BaseExpression]
+    ) -> list[StringLiteral]:
+        values = _values(piece)
+        after = {
+            id(value): [each.node for each in values[number:] if each.node]
+            for number, value in enumerate(values, 1)
+        }
+
+        def timed(value: MessageValue) -> MessageValue:
+            if not value.eager or value.node is None:
+                return value
+            following = [*after[id(value)], *later]
+            if self._may_change(following, value.node):
+                return value.formatted_at_once()
+            return value
+
+        return [
+            replace(
+                each,
+                parts=tuple(
+                    timed(part) if isinstance(part, MessageValue) else part
+                    for part in each.parts
+                ),
+            )
+            for each in piece
+        ]
+
+    def _may_change(
+        self,
+        later: Sequence[cst.BaseExpression],
+        earlier: cst.BaseExpression,
+    ) -> bool:
+        return any(self._evidence.may_change(each, earlier) for each in later)
+
+
+def _values(piece: Sequence[StringLiteral]) -> list[MessageValue]:
+    return [
+        part
+        for literal in piece
+        for part in literal.parts
+        if isinstance(part, MessageValue)
+    ]
+
+
+class ArgumentSplitter:
+    """
+    Splits arguments into literals and values.
+
+    Args:
+        source: The program.
 
         evidence: What is known about its expressions.
     """
 
-    def __init__(self, source: Source, evidence: Evidence) -> None:
+    def __init__(self, source: ParsedSource, evidence: Evidence) -> None:
         self._source = source
         self._evidence = evidence
 
-    def of(self, node: cst.BaseExpression) -> Piece:
+    def of(self, node: cst.BaseExpression) -> SplitArgument:
         """
         *node* as literals with values in them, or as one value.
         """
@@ -47,13 +238,15 @@ class Pieces:
             return self.whole(node)
         return literals
 
-    def whole(self, node: cst.BaseExpression) -> Value:
+    def whole(self, node: cst.BaseExpression) -> MessageValue:
         """
-        *node* as one value, written as it stands.
+        *node* as one value.
         """
-        return Value(self._argument(node), "%s", node)
+        return MessageValue(self._argument(node), "%s", node)
 
-    def _literals(self, node: cst.BaseExpression) -> list[Literal] | None:
+    def _literals(
+        self, node: cst.BaseExpression
+    ) -> list[StringLiteral] | None:
         if isinstance(node, (cst.SimpleString, cst.FormattedString)):
             literal = self._literal(node)
             return None if literal is None else [literal]
@@ -68,40 +261,38 @@ class Pieces:
                 return self._from_sum(node)
         return None
 
-    def _literal(self, node: cst.CSTNode) -> Literal | None:
+    def _literal(self, node: cst.CSTNode) -> StringLiteral | None:
         if isinstance(node, cst.SimpleString):
             prefix = node.prefix.lower()
             if "b" in prefix:
                 return None
-            return Literal(node.prefix, node.quote, (node.raw_value,))
+            return StringLiteral(node.prefix, node.quote, (node.raw_value,))
         if isinstance(node, cst.FormattedString):
             prefix = "".join(each for each in node.prefix if each not in "fF")
             parts = [p for each in node.parts for p in self._parts(node, each)]
-            return Literal(prefix, node.quote, tuple(parts))
+            return StringLiteral(prefix, node.quote, tuple(parts))
         return None
 
-    def _concatenated(self, node: cst.CSTNode) -> list[Literal] | None:
-        found: list[Literal] = []
+    def _concatenated(self, node: cst.CSTNode) -> list[StringLiteral] | None:
+        found: list[StringLiteral] = []
         gap = ""
         while isinstance(node, cst.ConcatenatedString):
             left = self._literal(node.left)
             if left is None:
                 return None
-            found.append(_behind(gap, left))
+            found.append(replace(left, gap=gap))
             gap = self._gap(node) or " "
             node = node.right
         last = self._literal(node)
-        return None if last is None else [*found, _behind(gap, last)]
+        return None if last is None else [*found, replace(last, gap=gap)]
 
     def _gap(self, node: cst.ConcatenatedString) -> str:
         source, right = self._source, node.right
         return source.between(source.end(node.left), source.start(right))
 
-    # --- f-strings ---
-
     def _parts(
         self, string_: cst.FormattedString, part: cst.CSTNode
-    ) -> Iterator[str | Value]:
+    ) -> Iterator[str | MessageValue]:
         if isinstance(part, cst.FormattedStringText):
             yield part.value.replace("{{", "{").replace("}}", "}")
             return
@@ -110,7 +301,7 @@ class Pieces:
 
     def _named(
         self, string_: cst.FormattedString, part: Any, eager: str
-    ) -> Iterator[str | Value]:
+    ) -> Iterator[str | MessageValue]:
         """
         A replacement field; with ``=`` its text comes first.
         """
@@ -121,7 +312,7 @@ class Pieces:
                 conversion = "r"
             before = self._before_equal(part)
             if before is None:
-                yield Value(eager, "%s", part.expression)
+                yield MessageValue(eager, "%s", part.expression)
                 return
             yield before
             eager = self._without_equal(string_, part, conversion)
@@ -131,12 +322,16 @@ class Pieces:
             else self._percent(part.expression, spec, conversion)
         )
         if percent is None:
-            yield Value(
-                eager, "%s", part.expression, "", conversion, spec or "?"
+            yield MessageValue(
+                eager,
+                "%s",
+                part.expression,
+                conversion=conversion,
+                spec=spec or "?",
             )
             return
         argument = self._argument(part.expression)
-        yield Value(
+        yield MessageValue(
             argument, percent, part.expression, eager, conversion, spec or ""
         )
 
@@ -175,7 +370,7 @@ class Pieces:
         found = percent_of(spec, conversion)
         if found is None:
             return None
-        if not found.kind and self._evidence.may_format_apart(node):
+        if not found.kind and self._evidence.may_format_differently(node):
             return None
         is_guess = found.kind and not conversion
         if is_guess and self._evidence.is_exact:
@@ -187,9 +382,7 @@ class Pieces:
                 return None
         return found.code
 
-    # --- "...".format(...), "..." % ..., "..." + str(...) ---
-
-    def _from_format(self, call: cst.Call) -> list[Literal] | None:
+    def _from_format(self, call: cst.Call) -> list[StringLiteral] | None:
         func = call.func
         if not isinstance(func, cst.Attribute) or func.attr.value != "format":
             return None
@@ -209,10 +402,10 @@ class Pieces:
 
     def _filled(
         self,
-        literal: Literal,
+        literal: StringLiteral,
         given: dict[str, cst.BaseExpression],
         used: list[str],
-    ) -> Literal:
+    ) -> StringLiteral:
         """
         *literal*, a format, with its values.
 
@@ -222,7 +415,7 @@ class Pieces:
         (raw,) = literal.parts
         if not isinstance(raw, str) or _hides(literal, raw, "{}"):
             raise ValueError
-        parts: list[str | Value] = []
+        parts: list[str | MessageValue] = []
         for text, field, spec, conversion in string.Formatter().parse(raw):
             parts.append(text)
             if field is None:
@@ -234,18 +427,15 @@ class Pieces:
             if percent is None or "{" in (spec or ""):
                 raise ValueError
             parts.append(
-                Value(
+                MessageValue(
                     self._argument(node),
                     percent,
                     node,
-                    "",
-                    conversion or "",
-                    spec or "",
+                    conversion=conversion or "",
+                    spec=spec or "",
                 )
             )
-        return Literal(
-            literal.prefix, literal.quote, tuple(parts), literal.gap
-        )
+        return replace(literal, parts=tuple(parts))
 
     def _is_in_order(
         self, given: dict[str, cst.BaseExpression], used: list[str]
@@ -262,7 +452,9 @@ class Pieces:
             for node in given.values()
         )
 
-    def _from_percent(self, node: cst.BinaryOperation) -> list[Literal] | None:
+    def _from_percent(
+        self, node: cst.BinaryOperation
+    ) -> list[StringLiteral] | None:
         literals = self._texts(node.left)
         if literals is None:
             return None
@@ -279,24 +471,26 @@ class Pieces:
             values = [right]
         return _with_codes(literals, [self.whole(each) for each in values])
 
-    def _from_sum(self, node: cst.BinaryOperation) -> list[Literal] | None:
+    def _from_sum(
+        self, node: cst.BinaryOperation
+    ) -> list[StringLiteral] | None:
         """
         ``"loss " + str(loss)``: texts and str() in a chain.
         """
-        found: list[Literal] = []
+        found: list[StringLiteral] = []
         for term in _terms(node):
             literals = self._literals(term)
             if literals is None:
                 shown = self._from_str(term)
                 if shown is None:
                     return None
-                literals = [Literal("", '"', (shown,))]
+                literals = [StringLiteral("", '"', (shown,))]
             if found:
-                literals = [_behind(" ", literals[0]), *literals[1:]]
+                literals = [replace(literals[0], gap=" "), *literals[1:]]
             found += literals
         return _unspaced(found)
 
-    def _from_str(self, term: cst.BaseExpression) -> Value | None:
+    def _from_str(self, term: cst.BaseExpression) -> MessageValue | None:
         if (
             isinstance(term, cst.Call)
             and len(term.args) == 1
@@ -306,10 +500,10 @@ class Pieces:
         ):
             inner = term.args[0].value
             eager = self._source.code(term)
-            return Value(self._argument(inner), "%s", inner, eager)
+            return MessageValue(self._argument(inner), "%s", inner, eager)
         return None
 
-    def _texts(self, node: cst.BaseExpression) -> list[Literal] | None:
+    def _texts(self, node: cst.BaseExpression) -> list[StringLiteral] | None:
         """
         *node* as literals without values.
         """
@@ -336,10 +530,6 @@ class Pieces:
         return f"({code})" if bare and not node.lpar else code
 
 
-def _behind(gap: str, literal: Literal) -> Literal:
-    return Literal(literal.prefix, literal.quote, literal.parts, gap)
-
-
 def _terms(node: cst.BaseExpression) -> list[cst.BaseExpression]:
     """
     What is added, from left to right.
@@ -353,22 +543,23 @@ def _terms(node: cst.BaseExpression) -> list[cst.BaseExpression]:
     return [node, *reversed(found)]
 
 
-def _unspaced(literals: list[Literal]) -> list[Literal]:
+def _unspaced(literals: list[StringLiteral]) -> list[StringLiteral]:
     """
-    Without the gaps that are a blank only: they become one text.
+    Without the gaps that are a blank only, so that they are merged.
     """
     return [
-        _behind("" if each.gap == " " else each.gap, each) for each in literals
+        replace(each, gap="" if each.gap == " " else each.gap)
+        for each in literals
     ]
 
 
 def _with_codes(
-    literals: list[Literal], values: list[Value]
-) -> list[Literal] | None:
+    literals: list[StringLiteral], values: list[MessageValue]
+) -> list[StringLiteral] | None:
     """
     *literals*, which have ``%`` codes, with *values*; None if they do not fit.
     """
-    found: list[Literal] = []
+    found: list[StringLiteral] = []
     left = list(values)
     for literal in literals:
         (raw,) = literal.parts
@@ -377,25 +568,21 @@ def _with_codes(
         split = codes_in(raw)
         if split is None:
             return None
-        parts: list[str | Value] = []
+        parts: list[str | MessageValue] = []
         for text, code in split:
             parts.append(text)
             if code and not left:
                 return None
             if code:
                 value = left.pop(0)
-                parts.append(
-                    Value(value.code, code, value.node, "", "", code[1:])
-                )
-        found.append(
-            Literal(literal.prefix, literal.quote, tuple(parts), literal.gap)
-        )
+                parts.append(replace(value, percent=code, spec=code[1:]))
+        found.append(replace(literal, parts=tuple(parts)))
     return None if left else found
 
 
-def _hides(literal: Literal, raw: str, characters: str) -> bool:
+def _hides(literal: StringLiteral, raw: str, characters: str) -> bool:
     r"""
     Whether an escape stands for one of *characters*, as in ``\x25``.
     """
-    said = literal.said(raw) if "\\" in raw else raw
-    return any(said.count(each) != raw.count(each) for each in characters)
+    decoded = literal.decoded(raw) if "\\" in raw else raw
+    return any(decoded.count(each) != raw.count(each) for each in characters)
