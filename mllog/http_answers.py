@@ -161,6 +161,7 @@ def open_by(
     request: str | urllib.request.Request,
     deadline: float,
     *handlers: urllib.request.BaseHandler,
+    context: Any = None,
 ) -> Answer:
     """
     The answer to *request*, as urllib has it.
@@ -172,12 +173,16 @@ def open_by(
 
         handlers: Further handlers of urllib, such as one for proxies.
 
+        context: An SSLContext; None trusts the system's authorities.
+
     Raises:
         OSError: It is not, or its status is no success.
 
         HTTPException: What answers does not speak HTTP.
     """
-    opener = urllib.request.build_opener(_Opening(deadline), *handlers)
+    opener = urllib.request.build_opener(
+        _Opening(deadline, context), *handlers
+    )
     seconds = max(0.001, deadline - time.monotonic())
     return cast("Answer", opener.open(request, timeout=seconds))
 
@@ -187,8 +192,8 @@ class _Opening(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
     Takes the places of urllib's two handlers.
     """
 
-    def __init__(self, deadline: float) -> None:
-        super().__init__()
+    def __init__(self, deadline: float, context: Any) -> None:
+        super().__init__(context=context)
         self._deadline = deadline
 
     def _open(self, kind: Any, request: Any, **more: Any) -> Any:

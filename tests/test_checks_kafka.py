@@ -321,12 +321,9 @@ def test_check_without_the_packages_says_which_to_install(tmp_path):
     )
 
     lines = done.stdout.splitlines()
-    assert 3 == len(lines), done.stdout + done.stderr
+    assert 2 == len(lines), done.stdout + done.stderr
     assert all("which is not installed" in line for line in lines)
-    assert any("mllog-handlers[kafka]" in line for line in lines)
-    assert any(
-        "mllog-handlers[kafka,schema-registry]" in line for line in lines
-    )
+    assert all("mllog-handlers[kafka]" in line for line in lines)
 
 
 def test_check_of_kafka_reaches_out_to_nobody():

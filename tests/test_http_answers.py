@@ -221,7 +221,7 @@ ILLEGAL = {
     ),
 }
 
-#: What mllog's own requests refuse; boto3 and httpx have their own ways.
+#: What mllog's own requests refuse; boto3 has its own ways.
 ODD_LENGTHS = {
     "two lengths": lambda h, b: (
         [OK + h + length_of(b) + length_of(b, 1) + END + b],
@@ -273,7 +273,7 @@ def test_answer_that_is_none_is_no_receipt(service, name):
 
 
 @pytest.mark.parametrize("name", ODD_LENGTHS)
-@pytest.mark.parametrize("known", ["otlp", "pushgateway"])
+@pytest.mark.parametrize("known", ["otlp", "pushgateway", "registry"])
 def test_answer_of_contradicting_headers_is_no_receipt(known, name):
     """
     What mllog reads itself has one length, which is a number.
@@ -295,7 +295,7 @@ def test_answer_of_contradicting_headers_is_no_receipt(known, name):
     ],
     ids=["headers", "body", "chunks", "interim answers"],
 )
-@pytest.mark.parametrize("known", ["otlp", "pushgateway"])
+@pytest.mark.parametrize("known", ["otlp", "pushgateway", "registry"])
 def test_answer_that_never_ends_is_given_up(known, pieces, more):
     """
     Each byte in time is not enough: the answer has to be there by then.

@@ -24,7 +24,6 @@ from .trying import Parser, given, refusal, single, takes_all
 __all__ = ["check"]
 
 _EXTRA = "pip install 'mllog-handlers[kafka]'"
-_REGISTRY_EXTRA = "pip install 'mllog-handlers[kafka,schema-registry]'"
 _SECURITY = (
     "security_protocol",
     "ca_file",
@@ -194,14 +193,6 @@ def _check_registry(part: Part, report: Report) -> None:
     known = {name: found[name] for name in found if is_known(found[name])}
     try:
         Registry.of(known, _ANY_TOPIC)
-    except MissingPackageError:
-        report.error(
-            place,
-            "schema_registry needs the registry's client, which is not"
-            " installed",
-            _REGISTRY_EXTRA,
-        )
-        return
     except ConfigError as exc:
         report.refused(place, exc, part.label)
         return

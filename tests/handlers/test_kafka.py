@@ -138,14 +138,7 @@ def test_secrets_are_in_no_repr_and_no_stats(tmp_path):
 
 @pytest.mark.parametrize(
     ("package", "extra", "options"),
-    [
-        ("confluent_kafka", "kafka", {}),
-        (
-            "confluent_kafka.schema_registry",
-            "schema-registry",
-            {"schema_registry": {"url": "http://h:1"}},
-        ),
-    ],
+    [("confluent_kafka", "kafka", {})],
 )
 def test_package_that_is_missing_is_named_with_its_extra(
     monkeypatch, package, extra, options

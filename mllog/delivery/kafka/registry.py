@@ -4,16 +4,22 @@ A schema registry: the number that stands before each Avro value.
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import time
+from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request
 
 from ... import options
-from ...errors import ConfigError, MissingPackageError, require, shown
+from ...errors import ConfigError, shown
 from ...events import Event
+from ...http_answers import open_by
 from ..retry import Fault, Verdict
+from ..sockets.tls import trusting
 from .faults import KafkaError
 
 __all__ = ["Registry"]
@@ -30,6 +36,9 @@ _URL = re.compile(r"https?://[^@/\s]+(/[^@\s]*)?")
 _AVRO = "application/vnd.apache.avro"
 _MAGIC = b"\0"
 _ID_BYTES = 4
+_MOST_NUMBERS: Final = 2 ** (8 * _ID_BYTES)
+_MOST_ANSWER_BYTES: Final = 1024 * 1024
+_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 _MEND = {
     401: "mend username and password of schema_registry",
     403: "allow it to this user",
@@ -37,14 +46,6 @@ _MEND = {
     409: "give another subject: this one has an incompatible schema",
     422: "mend the schema",
 }
-
-
-def _client() -> Any:
-    name = "confluent_kafka.schema_registry"
-    try:
-        return require(name, "schema-registry")
-    except ModuleNotFoundError as exc:  # of what it needs itself
-        raise MissingPackageError(exc.name or name, "schema-registry") from exc
 
 
 class Registry:
@@ -66,8 +67,6 @@ class Registry:
 
     Raises:
         ConfigError: A value cannot work.
-
-        MissingPackageError: The registry's client is not installed.
     """
 
     def __init__(
@@ -80,7 +79,6 @@ class Registry:
         ca_file: str | None = None,
         auto_register: bool | str = True,
     ) -> None:
-        self._module = _client()
         text = options.text("url", url)
         if not _URL.fullmatch(text):
             # not shown: people write passwords into addresses
@@ -96,16 +94,16 @@ class Registry:
         self.url = text.rstrip("/")
         self.subject = options.text("subject", subject)
         self._registers = options.boolean("auto_register", auto_register)
-        self._config: dict[str, Any] = {"url": self.url}
+        self._headers = {"Content-Type": _TYPE, "Accept": _TYPE}
         if username:
-            self._config["basic.auth.user.info"] = f"{username}:{password}"
-        if ca_file:
-            if not os.access(ca_file, os.R_OK):
-                raise ConfigError(
-                    shown("ca_file", ca_file),
-                    expected="a PEM file that may be read",
-                )
-            self._config["ssl.ca.location"] = os.fspath(ca_file)
+            pair = b64encode(f"{username}:{password}".encode()).decode()
+            self._headers["Authorization"] = f"Basic {pair}"
+        if ca_file and not os.access(ca_file, os.R_OK):
+            raise ConfigError(
+                shown("ca_file", ca_file),
+                expected="a PEM file that may be read",
+            )
+        self._ca_file = os.fspath(ca_file) if ca_file else None
         #: From the content type of events to the text of their schema.
         self.schemas: Mapping[str, str] = {}
         # by content type and text: a name may come to mean another schema
@@ -172,24 +170,47 @@ class Registry:
         return prefix + event.value
 
     def _number(self, text: str, deadline: float) -> int:
-        seconds = max(0.1, deadline - time.monotonic())
-        config = {**self._config, "timeout": seconds, "max.retries": 0}
-        schema = self._module.Schema(text, "AVRO")
+        path = f"{self.url}/subjects/{quote(self.subject, safe='')}"
+        # http or https: the constructor sees to it
+        request = Request(  # noqa: S310
+            f"{path}/versions" if self._registers else path,
+            json.dumps({"schema": text}).encode(),
+            self._headers,
+            method="POST",
+        )
+        is_secure = self.url.startswith("https")
         try:
-            with self._module.SchemaRegistryClient(config) as client:
-                if self._registers:
-                    return int(client.register_schema(self.subject, schema))
-                found = client.lookup_schema(self.subject, schema)
-                return int(found.schema_id)
+            context = trusting(self._ca_file) if is_secure else None
+            with open_by(request, deadline, context=context) as answer:
+                found = json.loads(answer.body(_MOST_ANSWER_BYTES))
+            number = found["id"] if isinstance(found, dict) else None
+            if type(number) is not int or not 0 <= number < _MOST_NUMBERS:
+                raise ValueError("what answers is no schema registry")
+            return number
         except Exception as exc:
             raise self._fault(exc) from exc
 
     def _fault(self, error: Exception) -> KafkaError:
-        status = getattr(error, "http_status_code", 0)
-        said = getattr(error, "error_message", "") or str(error)
+        status = error.code if isinstance(error, HTTPError) else 0
+        said = f"{type(error).__name__}: {error}"
+        if isinstance(error, HTTPError):
+            said = f"HTTP {status}: {_reason(error)}"
         fix = f"\n  fix: {_MEND[status]}" if status in _MEND else ""
         is_ours = 400 <= status < 500 and status != 429
         return KafkaError(
             f"schema registry {self.url}: subject {self.subject}: {said}{fix}",
             Verdict(Fault.AUTH if is_ours else Fault.TRANSIENT),
         )
+
+
+def _reason(error: HTTPError) -> str:
+    """
+    What the registry said about a request that it refused.
+    """
+    try:
+        text = str(json.loads(error.read(_MOST_ANSWER_BYTES))["message"])
+    except Exception:  # whatever is before it answered
+        text = str(error.reason)
+    finally:
+        error.close()
+    return "".join(c if c.isprintable() else " " for c in text)[:300]

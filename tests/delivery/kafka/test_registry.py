@@ -8,7 +8,6 @@ import time
 import pytest
 
 pytest.importorskip("confluent_kafka")
-pytest.importorskip("confluent_kafka.schema_registry")
 
 from producing import PATIENT, end, handler_to, is_open, sent  # noqa: E402
 from servers.certificates import Authority  # noqa: E402
@@ -20,7 +19,7 @@ from mllog.delivery import retry  # noqa: E402
 from mllog.delivery.kafka import Registry  # noqa: E402
 from mllog.delivery.kafka.faults import KafkaError  # noqa: E402
 from mllog.delivery.retry import Fault  # noqa: E402
-from mllog.errors import ConfigError, MissingPackageError  # noqa: E402
+from mllog.errors import ConfigError  # noqa: E402
 from mllog.events import Event  # noqa: E402
 
 SECRET = "s3cr3t-of-this-test"
@@ -101,17 +100,6 @@ def test_option_that_cannot_work_is_refused(given):
         Registry.of(given, "t")
 
     assert SECRET not in str(caught.value)
-
-
-def test_client_that_is_missing_is_named(monkeypatch):
-    """
-    With the extra that installs it.
-    """
-    import sys
-
-    monkeypatch.setitem(sys.modules, "confluent_kafka.schema_registry", None)
-    with pytest.raises(MissingPackageError, match=r"\[schema-registry\]"):
-        _of("http://h:1")
 
 
 # --- numbers ---
