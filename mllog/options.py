@@ -454,13 +454,29 @@ def _is_zero(value: Any) -> bool:
 
 def path(option: str, value: Any) -> str:
     """
-    A path of a file or folder.
+    A path as text; a ``~`` or ``~user`` that it begins with is a home.
+
+    A file's name alone, such as ``~backup.log``, stays what it is.
     """
-    if isinstance(value, (str, os.PathLike)) and value != "":
-        found = os.fspath(value)
-        if isinstance(found, str) and "\0" not in found:
-            return found
-    raise ConfigError(shown(option, value), expected="a path")
+    try:
+        found = os.fsdecode(value)
+    except TypeError:
+        found = ""
+    is_home = found.startswith("~") and (
+        found == "~" or os.path.dirname(found)
+    )
+    if is_home:
+        found = os.path.expanduser(found)
+    is_nobodys = is_home and found.startswith("~")
+    if not found or "\0" in found or is_nobodys:
+        raise ConfigError(
+            shown(option, value),
+            expected="a path",
+            fix="write the home directory out: it is not known"
+            if is_nobodys
+            else "",
+        )
+    return found
 
 
 _TEXTS = {"type": "array", "items": {"type": "string"}}

@@ -1370,12 +1370,12 @@ def test_check_of_credentials_in_s3_options_sends_to_the_chain(
         (
             {**STORES, "spool": "always", "spool_dir": 5},
             "spool_dir",
-            "is no path",
+            "expected a path",
         ),
         (
             {**STORES, "spool": "always", "spool_dir": "a\0"},
             "spool_dir",
-            "null byte",
+            "expected a path",
         ),
         ({**HOLDS, "sampling": "all"}, "sampling", '{"rate": 0.1}'),
         ({**HOLDS, "formatter": "t"}, "formatter", "cannot format the index"),

@@ -6,7 +6,7 @@ import collections
 import logging
 import logging.config
 import math
-import os.path
+import os
 
 import pytest
 from hypothesis import given
@@ -290,6 +290,108 @@ def test_parsers_any_value_is_parsed_or_refused(value):
             parse("x", value)
         except mllog.ConfigError as error:
             assert "x=" in str(error)
+
+
+@pytest.fixture(name="home")
+def _home(tmp_path, monkeypatch):
+    """
+    A home directory, and another folder to be in.
+    """
+    (tmp_path / "home").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "home"
+
+
+def test_path_takes_a_tilde_for_the_home_directory(home):
+    """
+    As a shell does; what is no user's name stays a name.
+    """
+    assert f"{home}/logs" == options.path("directory", "~/logs")
+    assert str(home) == options.path("directory", "~")
+    assert "~backup" == options.path("filename", "~backup")
+    assert "a/~/b" == options.path("filename", "a/~/b")
+    assert "b" == options.path("filename", b"b")
+
+
+@pytest.mark.parametrize("value", ["~no-such-user/x", "", "a\0b", 3, None])
+def test_path_that_cannot_be_is_refused(value):
+    """
+    No folder is made that is called like a user.
+    """
+    with pytest.raises(mllog.ConfigError, match="directory="):
+        options.path("directory", value)
+
+
+def _spooled(folder):
+    return {
+        "spool": "always",
+        "spool_dir": f"{folder}/spool",
+        "dead_letter_file": f"{folder}/letters",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("TimestampedRotatingFileHandler", {"filename": "~/a/x.log"}),
+        (
+            "TimestampedRotatingFileHandler",
+            {"filename": "x.log", "directory": "~/a"},
+        ),
+        (
+            "TimestampedRotatingFileHandler",
+            {"filename": "~/a/x.log", "directory": "elsewhere"},
+        ),
+        ("LatencyCSVHandler", {"filename": "x.csv", "directory": "~/a"}),
+        (
+            "LatencyCSVHandler",
+            {"filename": "~/x.csv", "summary_filename": "~/s.csv"},
+        ),
+        ("TensorBoardHandler", {"log_dir": "~/runs"}),
+        ("PrometheusHandler", {"port": None, "textfile": "~/a.prom"}),
+        ("SyslogHandler", {"address": "tcp://127.0.0.1:9", **_spooled("~")}),
+        ("S3Handler", {"bucket": "logs", **_spooled("~")}),
+        (
+            "KafkaHandler",
+            {
+                "bootstrap_servers": "127.0.0.1:9",
+                "topic": "t",
+                **_spooled("~"),
+            },
+        ),
+        ("OTLPHandler", {"endpoint": "http://127.0.0.1:9", **_spooled("~")}),
+        ("S3Archive", {"bucket": "logs", "spool_dir": "~/spool"}),
+    ],
+    ids=str,
+)
+def test_no_path_option_makes_a_folder_called_tilde(home, kind, given):
+    """
+    Whatever takes a path takes the home directory for the tilde.
+    """
+    handler = getattr(mllog, kind)(**given)
+    try:
+        handler.handle(
+            logging.makeLogRecord(
+                {
+                    "msg": "x",
+                    "levelno": logging.INFO,
+                    "inference_latency": 0.1,
+                    "metrics": {"loss": 0.1},
+                }
+            )
+        )
+        handler.flush()
+    finally:
+        handler.close()
+
+    assert [] == os.listdir(os.curdir)
+    paths = (
+        getattr(handler, name, None)
+        for name in ("baseFilename", "log_dir", "spool_folder")
+    )
+    assert all(str(home) in path for path in paths if path)
 
 
 class Thing:

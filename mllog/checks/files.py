@@ -45,7 +45,9 @@ def _path(handler: Part) -> str:
     if not isinstance(folder, (str, os.PathLike, type(None))):
         return ""
     try:
-        return log_path(name, folder)
+        if handler.is_ours:
+            return log_path(name, folder)
+        return os.path.abspath(name)
     except (ConfigError, ValueError):  # a null byte
         return ""
 
@@ -55,8 +57,8 @@ def _check_folder(handler: Part, path: str, report: Report) -> None:
     place = handler.place(
         "directory" if handler.get("directory") else "filename"
     )
-    given = os.fspath(handler.get("directory") or handler.get("filename"))
-    if str(given).startswith("~"):
+    given = os.fsdecode(handler.get("directory") or handler.get("filename"))
+    if given.startswith("~") and not handler.is_ours:
         report.warning(
             place, f"{given}: logging does not expand ~", "write the path out"
         )

@@ -132,16 +132,10 @@ def _check_spool(part: Part, report: Report) -> None:
         found["spool"] = "always"
     found |= given(part, _SPOOL)
     place = part.place("spool_dir")
-    if not isinstance(found["spool_dir"], (str, os.PathLike, type(None))):
-        report.error(
-            place, f"{shown('spool_dir', found['spool_dir'])} is no path"
-        )
-    elif "\0" in os.fsdecode(found["spool_dir"] or ""):
-        report.error(place, "spool_dir has a null byte in it")
-    elif error := refusal(spool_mode, found):
+    if error := refusal(spool_mode, found):
         said(error, found, part, report)
     elif found["spool_dir"]:
-        folder = os.path.abspath(found["spool_dir"])
+        folder = os.path.abspath(options.path("spool_dir", found["spool_dir"]))
         if not os.path.isdir(folder):
             check_making(folder, place, report)
 
@@ -149,6 +143,11 @@ def _check_spool(part: Part, report: Report) -> None:
 def _check_letters(part: Part, report: Report) -> None:
     path = part.get("dead_letter_file")
     if not isinstance(path, (str, os.PathLike)) or not path:
+        return
+    try:
+        path = options.path("dead_letter_file", path)
+    except ConfigError as exc:
+        report.refused(part.place("dead_letter_file"), exc, part.label)
         return
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
@@ -236,7 +235,7 @@ def _check_file(part: Part, option: str, path: Any, report: Report) -> None:
         report.error(
             part.place(option), f"{shown(option, path)} is no path", ""
         )
-    elif not os.path.exists(path):
+    elif not os.path.exists(os.path.expanduser(path)):
         report.warning(
             part.place(option),
             f"{option} {os.fsdecode(path)} is not there: nothing is sent until"

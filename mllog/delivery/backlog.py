@@ -5,7 +5,6 @@ What waits on disk: this process's spool, and those that dead processes left.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -348,5 +347,5 @@ def spool_mode(spool: Any, spool_dir: Any, max_age_seconds: Any) -> str:
             expected="records in a spool wait until they are sent",
             fix="bound them by spool_max_bytes, or leave the spool off",
         )
-    check_folder("spool_dir", os.fspath(spool_dir))
+    check_folder("spool_dir", options.path("spool_dir", spool_dir))
     return mode

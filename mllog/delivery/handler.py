@@ -150,14 +150,15 @@ class ShippingHandler(Handling, logging.Handler):
         self._close_timeout = options.number(
             "close_timeout_seconds", close_timeout_seconds, above=-1
         )
-        self._spool_dir = os.fspath(spool_dir) if spool_dir else None
+        self._spool_dir = options.optional(
+            options.path, "spool_dir", spool_dir
+        )
         self._spool_max = options.size("spool_max_bytes", spool_max_bytes)
         self._fsync: Any = options.choice("spool_fsync", spool_fsync, _FSYNCS)
-        self._letters = (
-            None
-            if dead_letter_file in (None, "")
-            else DeadLetters(os.fspath(dead_letter_file))
+        letters = options.optional(
+            options.path, "dead_letter_file", dead_letter_file
         )
+        self._letters = None if letters is None else DeadLetters(letters)
         self._most_bytes = self._bounds.max_record_bytes
         super().__init__()
         self.set_up(filters, formatter_options)

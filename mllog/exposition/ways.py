@@ -277,9 +277,7 @@ def _port(option: str, value: Any) -> int:
 
 
 def _path(option: str, value: Any) -> str:
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    path = options.text(option, value)
+    path = options.path(option, value)
     folder = os.path.dirname(os.path.abspath(path))
     if not path.endswith(".prom"):
         raise ConfigError(

@@ -24,17 +24,14 @@ def log_path(
 ) -> str:
     """
     The absolute path of *filename*, in *directory* if it is relative.
+
+    Raises:
+        ConfigError: One of them is no path.
     """
-    try:
-        path = os.fspath(filename)
-        if directory is not None:
-            path = os.path.join(os.fspath(directory), path)
-    except TypeError:
-        raise ConfigError(
-            f"{shown('filename', filename)}, {shown('directory', directory)}",
-            expected="a path",
-        ) from None
-    return os.path.abspath(path)
+    folder = options.optional(options.path, "directory", directory) or ""
+    return os.path.abspath(
+        os.path.join(folder, options.path("filename", filename))
+    )
 
 
 class Plan:

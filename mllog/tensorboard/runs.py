@@ -67,7 +67,7 @@ class Runs:
         head: Callable[[], bytes],
         relabel: Callable[[], None] = lambda: None,
     ) -> None:
-        self.log_dir = os.path.abspath(_folder("log_dir", log_dir))
+        self.log_dir = os.path.abspath(options.path("log_dir", log_dir))
         self._run = _template("run", run)
         self._most = most
         self._head = head
@@ -137,13 +137,6 @@ def _path_of(labels: tuple[str, ...]) -> str:
     while found and not found[-1]:
         found.pop()
     return "/".join(map(safe, found))
-
-
-def _folder(option: str, value: str | os.PathLike[str]) -> str:
-    try:
-        return options.text(option, os.fspath(value))
-    except TypeError:
-        raise ConfigError(shown(option, value), expected="a folder") from None
 
 
 def _template(option: str, value: str) -> str:

@@ -892,7 +892,7 @@ def test_object_that_raises_costs_at_most_its_own_point(make, logger):
     [
         ({"log_dirs": "x"}, "write log_dir"),
         ({"log_dir": ""}, "log_dir"),
-        ({"log_dir": 3}, "a folder"),
+        ({"log_dir": 3}, "a path"),
         ({"run": "{stat}"}, "write {start}"),
         ({"run": "{model_name}"}, "list fields in labels"),
         ({"run": "../x"}, "below log_dir"),

@@ -98,12 +98,13 @@ class Registry:
         if username:
             pair = b64encode(f"{username}:{password}".encode()).decode()
             self._headers["Authorization"] = f"Basic {pair}"
+        ca_file = options.optional(options.path, "ca_file", ca_file)
         if ca_file and not os.access(ca_file, os.R_OK):
             raise ConfigError(
                 shown("ca_file", ca_file),
                 expected="a PEM file that may be read",
             )
-        self._ca_file = os.fspath(ca_file) if ca_file else None
+        self._ca_file = ca_file
         #: From the content type of events to the text of their schema.
         self.schemas: Mapping[str, str] = {}
         # by content type and text: a name may come to mean another schema

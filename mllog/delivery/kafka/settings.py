@@ -216,7 +216,7 @@ def _tls(
 ) -> dict[str, str]:
     files = {"ca_file": ca_file, "cert_file": cert_file, "key_file": key_file}
     paths = {
-        name: os.path.expanduser(os.fspath(path))
+        name: options.path(name, path)
         for name, path in files.items()
         if path not in (None, "")
     }

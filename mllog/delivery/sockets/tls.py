@@ -306,9 +306,7 @@ def _signature(path: str) -> tuple[int, int] | None:
 
 
 def _path(option: str, value: Any) -> str | None:
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    return options.optional(options.text, option, value)
+    return options.optional(options.path, option, value)
 
 
 def _content(option: str, path: str) -> str:
