@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import options
 from ..errors import ConfigError, nearest, shown
-from ..rotation import Plan
+from ..rotation import Charset, Plan
 from ..rotation.schedule import Schedule
 from .model import is_known
 
@@ -148,6 +148,15 @@ def _encoding(option: str, value: Any) -> None:
         ) from None
 
 
+def _charset(option: str, value: Any) -> None:
+    """
+    As the file handler of mllog takes it.
+    """
+    if option == "encoding" and value != "locale":
+        _encoding(option, value)
+    Charset(**{option: value})
+
+
 def _mode(option: str, value: Any, *, pattern: re.Pattern[str]) -> None:
     if isinstance(value, str) and pattern.fullmatch(value):
         return
@@ -236,7 +245,8 @@ _OURS: dict[str, Parser] = {
     "close_timeout_seconds": options.number,
     "color": _unless_none(options.boolean),
     "delay": options.boolean,
-    "encoding": _maybe(_encoding),
+    "encoding": _maybe(_charset),
+    "errors": _maybe(_charset),
     "field": options.text,
     "fields": _unless_none(options.boolean),
     "labels": options.names,

@@ -9,21 +9,56 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NoReturn
 
 from .. import options, waiting
 from ..errors import ConfigError, shown
 from ..formatters.text import TextFormatter
 from ..handling import Handling
-from ..rotation import Plan, log_path
-from ..values import ESCAPES, encodable
+from ..rotation import Charset, Plan, log_path
+from ..values import ESCAPES
 
 __all__ = ["TimestampedRotatingFileHandler"]
 
 # https://github.com/python/cpython/issues/116263
 _STDLIB_ROTATES_EMPTY = sys.version_info < (3, 12, 3)
-_UTF8 = frozenset({"utf-8", "utf8", "utf_8"})
 _WHENS = frozenset({"S", "M", "H", "D", "MIDNIGHT"})
+_NAMES = (
+    "set namer to call rotated files otherwise: it is given"
+    " <file>.<UTC time>-<number>, and both have to stay in the name"
+)
+
+
+class _Ignored:
+    """
+    What the stdlib's handlers take by setting it, and this one does not.
+
+    Args:
+        fix: What to do instead.
+    """
+
+    def __init__(self, fix: str) -> None:
+        self._fix = fix
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, handler: Any, owner: type) -> Any:
+        raise AttributeError(self._name)
+
+    def __set__(self, handler: Any, value: Any) -> None:
+        self.refuse(value)
+
+    def refuse(self, value: Any) -> NoReturn:
+        """
+        Raise the error that says what to do instead.
+        """
+        raise ConfigError(
+            f"{shown(self._name, value)} has no effect here",
+            owner="TimestampedRotatingFileHandler",
+            fix=self._fix,
+        )
 
 
 class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
@@ -31,8 +66,11 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
     Write each record to a file that rotates by size, by time, or both.
 
     A rotated file is named with the UTC time of its rotation and a number,
-    ``app.log.20261121T064512Z-0001``, and never overwritten.  To move from
-    ``RotatingFileHandler`` or ``TimedRotatingFileHandler`` change the class.
+    ``app.log.20261121T064512Z-0001``, and never overwritten.  After the clock
+    was set back, names go on with the newest time that is there.  Where the
+    file is a symbolic link, the file behind it rotates, in its own folder.
+    To move from ``RotatingFileHandler`` or ``TimedRotatingFileHandler``
+    change the class.
 
     Guarantee:
         A record is one ``os.write``.  Several processes may share the file,
@@ -41,12 +79,16 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         an exception; writing goes on when the disk does.
 
     Limit:
-        On Windows, and where there is no ``flock``, one process per file.
+        On Windows, and where there is no ``flock`` or the folder may not be
+        read, one process per file.  While 64 closed files wait for *compress*
+        and *on_rotate*, the file grows and does not rotate.  After somebody
+        closed its descriptor, which a daemon does to all, up to 10 ms of
+        records may go to a file that took over the number.
 
     Callables:
         *on_rotate* is called in a thread of its own, with the path of one
-        closed file at a time, while nobody else compresses or deletes that
-        file.  A crash in between, or an exception, and it is not called again
+        closed file at a time, and until it returns nobody else compresses or
+        deletes that file.  A crash in between, or an exception, and it is not called again
         for that file, unless it has a method ``missed(paths)``: given paths
         of rotated files, it says which of them it has not had yet.  It is
         asked when a process opens the log and after each rotation, and is
@@ -64,7 +106,9 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
 
         backupCount: Rotated files to keep; 0 keeps all.
 
-        encoding: Of the text; None is UTF-8.
+        encoding: Of the text; None is UTF-8, ``"locale"`` the system's.  A
+            byte order mark is written once, at the beginning of a file; a file
+            that is there and has none is rotated first.
 
         delay: Whether to open at the first record.
 
@@ -151,27 +195,29 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
             on_rotate=on_rotate,
             permissions=permissions,
         )
+        charset = Charset(encoding, errors)
         super().__init__(
             log_path(filename, directory),
             "a" if plan.max_bytes else _mode(mode),
-            encoding or "utf-8",
+            charset.name,
             delay=True,
-            errors=errors or ESCAPES,
+            errors=charset.errors,
         )
-        self.maxBytes = plan.max_bytes
-        self.backupCount = plan.retention.backup_count
+        self._charset = charset
         self._timeout = options.number(
             "close_timeout_seconds", close_timeout_seconds
         )
         self._file = plan.file(
             self.baseFilename,
             mode=self.mode,
+            header=charset.mark,
+            unit=charset.unit,
             rename=self.rotation_filename,
             mover=self.rotate,
             on_fault=self.report,
         )
         self._write = self._file.write
-        self._end = b"\n"
+        self._end = self._file.end = charset.encode(self._terminator)
         self.set_up(filters, formatter_options)
         self._wrote = self.ledger.wrote
         if not options.boolean("delay", delay):
@@ -199,11 +245,12 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         """
         self._has_events = hasattr(self._used, "events")
         in_bytes = getattr(self._used, "format_line", None)
-        self._errors = self.errors if in_bytes is None else ESCAPES
+        # an escape of Python's own would be no JSON
+        self._errors = "" if in_bytes is None else ESCAPES
         if (
             in_bytes is not None
             and self._end == b"\n"
-            and (self.encoding or "").lower() in _UTF8
+            and self._charset.is_utf8
             and type(self).format is TimestampedRotatingFileHandler.format
         ):
             return in_bytes  # type: ignore[no-any-return]
@@ -225,10 +272,7 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
         """
         *text* in this handler's encoding.
         """
-        encoding = self.encoding or "utf-8"
-        if self._errors == ESCAPES:
-            text = encodable(text, encoding)
-        return text.encode(encoding, self._errors or "strict")
+        return self._charset.encode(text, self._errors)
 
     # --- writing ---
 
@@ -242,29 +286,37 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
             line = self._line_of(record)
             if not line:  # the formatter makes no event of it
                 return
-            self._write(line, record.created)
+            self._write(line)
         except Exception:
             self.handleError(record)
         else:
             self._wrote()
 
+    _terminator = "\n"
+
     @property
     def terminator(self) -> str:
         """
         What ends each record, as in the stdlib.
+
+        A line that a crash or a full disk cut short is ended by it when the
+        file is opened; without one, nothing can tell such a line.
         """
-        return self._end.decode(self.encoding or "utf-8")
+        return self._terminator
 
     @terminator.setter
     def terminator(self, text: str) -> None:
-        self._end = self.encoded(text)
+        if not isinstance(text, str):
+            raise ConfigError(shown("terminator", text), expected="text")
+        self._terminator = text
+        self._end = self._file.end = self._charset.encode(text)
         self._line_of = self._choose()
 
     def append(self, text: str) -> None:
         """
         Write *text* as it is; for subclasses that do without a formatter.
         """
-        self._write(self.encoded(text), time.time())
+        self._write(self.encoded(text))
 
     def flush(self) -> None:
         """
@@ -285,6 +337,35 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
 
     namer: Callable[[str], str] | None = None
     rotator: Callable[[str, str], Any] | None = None
+
+    suffix = _Ignored(_NAMES)
+    extMatch = _Ignored(_NAMES)  # noqa: N815 - the stdlib's name
+    rolloverAt = _Ignored("give when, interval and atTime")  # noqa: N815
+
+    @property
+    def maxBytes(self) -> int:  # noqa: N802 - the stdlib's name
+        """
+        Size in bytes at which it rotates; 0 never.
+        """
+        return self._file.max_bytes
+
+    @maxBytes.setter
+    def maxBytes(self, size: int | str) -> None:  # noqa: N802
+        self._file.max_bytes = options.size("maxBytes", size)
+
+    @property
+    def backupCount(self) -> int:  # noqa: N802 - the stdlib's name
+        """
+        Rotated files to keep; 0 keeps all.
+        """
+        return self._file.retention.backup_count
+
+    @backupCount.setter
+    def backupCount(self, count: int | str) -> None:  # noqa: N802
+        self._file.retention = replace(
+            self._file.retention,
+            backup_count=options.integer("backupCount", count),
+        )
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802
         """
@@ -338,11 +419,28 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
 
     @stream.setter
     def stream(self, stream: Any) -> None:
-        pass  # the stdlib's constructor sets None
+        if stream is not None:  # which the stdlib's constructor sets
+            raise ConfigError(
+                f"{self.baseFilename} is written without a stream",
+                fix="use mllog.ConsoleHandler for a stream",
+            )
 
     def _is_open(self) -> bool:
         file = self.__dict__.get("_file")
         return file is not None and file.is_open
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """
+        Take what a subclass says by attributes, as the stdlib's do.
+        """
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        for name, ignored in vars(TimestampedRotatingFileHandler).items():
+            if isinstance(ignored, _Ignored) and name in own:
+                ignored.refuse(own[name])
+        if isinstance(own.get("terminator"), str):
+            cls._terminator = own["terminator"]
+            del cls.terminator
 
     def __repr__(self) -> str:
         level = logging.getLevelName(self.level)

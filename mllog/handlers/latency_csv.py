@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 from .. import options, waiting
@@ -235,11 +236,11 @@ class LatencyCSVHandler(Handling, logging.Handler):
                 return
             series = self._series(own)
             row = f"{utc(record.created)},{seconds!r}{series.row_end}"
-            self._file.write(row.encode(), record.created)
+            self._file.write(row.encode())
             quantiles = series.quantiles
             quantiles.add(seconds)
-            if quantiles.is_pending or record.created >= self._summary_at:
-                self._catch_up(quantiles, record.created)
+            if quantiles.is_pending or monotonic() >= self._summary_at:
+                self._catch_up(quantiles)
         except Exception:
             self.handleError(record)
         else:
@@ -280,7 +281,7 @@ class LatencyCSVHandler(Handling, logging.Handler):
                     return _Series(texts, self._other().quantiles)
                 series = self._by_text[texts] = _Series(texts)
                 if self._summary_at == math.inf and self._interval > 0:
-                    self._summary_at = time.time() + self._interval
+                    self._summary_at = monotonic() + self._interval
             types = tuple(map(type, values))
             if len(self._by_value) < 4 * self._max_series and all(
                 each in (str, int, _NONE) for each in types
@@ -296,13 +297,14 @@ class LatencyCSVHandler(Handling, logging.Handler):
         texts = (OTHER,) * len(self.labels)
         return self._by_text.setdefault(texts, _Series(texts))
 
-    def _catch_up(self, quantiles: Quantiles, now: float) -> None:
+    def _catch_up(self, quantiles: Quantiles) -> None:
         """
         What need not be done at each row.
         """
         quantiles.fold()
+        now = monotonic()
         if now >= self._summary_at:
-            self._summary_at = max(now, time.time()) + self._interval
+            self._summary_at = now + self._interval
             self.write_summary()
 
     def forget_parent(self) -> None:
@@ -330,15 +332,15 @@ class LatencyCSVHandler(Handling, logging.Handler):
         """
         if self._summaries is None:
             return
-        now = time.time()
+        now = utc(time.time())
         for labels, series in sorted(self._by_text.items()):
             found = series.quantiles.summary()
             if found.count == series.said:
                 continue
             series.said = found.count
             numbers = (f"{getattr(found, name):.9g}" for name in _STATISTICS)
-            cells = (utc(now), str(os.getpid()), *map(_cell, labels), *numbers)
-            self._summaries.write(f"{','.join(cells)}\n".encode(), now)
+            cells = (now, str(os.getpid()), *map(_cell, labels), *numbers)
+            self._summaries.write(f"{','.join(cells)}\n".encode())
 
     def flush(self) -> None:
         """

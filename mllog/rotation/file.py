@@ -12,6 +12,7 @@ nothing, for its line is in the rotated file.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from typing import Any
 from ..forking import fork_safe_lock, tell_child
 from . import locks
 from .keeper import Keeper
-from .live import Live, Opened, ShortWriteError
+from .live import Live, Opened, ShortWriteError, behind
 from .names import Names, Retention
 from .schedule import Schedule
 
@@ -32,9 +33,14 @@ __all__ = ["RotatingFile", "ShortWriteError"]
 # each of them looks.
 _LOOK_SECONDS = 0.010
 _LOOKS_AT_ONCE = 4
-# And after so many bytes in any case: the wall clock may be set back.
+# And after so many bytes in any case.
 _LOOK_BYTES = 256 * 1024
 _RETRY_SECONDS = 1.0
+# So long a rotation waits for others to be done with the folder; one that was
+# asked for by hand may wait longer.
+_TURN_SECONDS = 0.01
+_PATIENCE_SECONDS = 1.0
+_BUSY_SECONDS = 0.1
 
 
 class RotatingFile:
@@ -50,10 +56,12 @@ class RotatingFile:
     Limit:
         Several processes need ``flock``: not Windows, not every network file
         system.  With several processes a file may exceed *max_bytes* by what
-        they write between two looks (about 1/32 of it, each).
+        they write between two looks (about 1/32 of it, each).  While 64
+        closed files wait for *keeper*, it grows and does not rotate.
 
     Args:
-        path: The live file.
+        path: The live file.  Where it is a link, the file behind it rotates,
+            in its own folder.
 
         mode: ``a``, ``w`` (empties the file when first opened) or ``x``.
 
@@ -63,15 +71,15 @@ class RotatingFile:
 
         names: What rotated files are called.
 
-        retention: Which of them are kept.
-
-        keeper: What happens to a closed file; None is nothing.
+        keeper: What happens to them.
 
         mover: ``mover(live, rotated)``, as the stdlib's ``rotate``.
 
         permissions: Mode of new files; None follows the umask.
 
-        header: First line of each file.
+        header: What each file begins with.
+
+        unit: Bytes of each character, 1 if they differ.
 
         on_fault: Told of what failed without costing a record.
     """
@@ -83,49 +91,45 @@ class RotatingFile:
         mode: str = "a",
         max_bytes: int = 0,
         schedule: Schedule | None = None,
-        names: Names | None = None,
-        retention: Retention | None = None,
-        keeper: Keeper | None = None,
+        names: Names,
+        keeper: Keeper,
         mover: Callable[[str, str], Any] = os.rename,
         permissions: int | None = None,
         header: bytes = b"",
+        unit: int = 1,
         on_fault: Callable[[BaseException], Any],
     ) -> None:
         self.path = path
         self.max_bytes = max_bytes
         self.rotations = 0
         self._schedule = schedule
-        self._names = names or Names(path)
-        self._retention = retention or Retention()
+        self._names = names
         self._keeper = keeper
         self._mover = mover
-        self._live = Live(path, mode, permissions, header)
+        self._live = Live(path, mode, permissions, header, unit=unit)
         self._on_fault = on_fault
         self._turn = fork_safe_lock()
         self._looking = False
         self._open: Opened | None = None
         self._fresh = True
         self._torn = False
-        # bytes until the next look, and when a look is due
+        # bytes until the next look, and when one is due: by a clock that
+        # nobody sets, for the time of a record may be any
         self._room = 0
-        self._look_at = 0.0
+        self._look_at = -math.inf
         self._looks = 0
-        self._burst_ends = 0.0
-        self._due_at = float("inf")
+        self._burst_ends = -math.inf
+        # when it rotates, by the wall clock, and since when that is known
+        self._due_at = math.inf
+        self._due_since = 0.0
         self._retry_at = 0.0
         tell_child(self)
 
     # --- writing ---
 
-    def write(self, line: bytes, now: float) -> None:
+    def write(self, line: bytes) -> None:
         """
-        Append *line*, which ends in a line break.
-
-        Args:
-            line: The bytes.
-
-            now: Seconds since 1970; a record's own time will do, and saves
-                asking the clock.
+        Append *line*, which ends as lines do here.
 
         Raises:
             OSError: It could not be written; nothing of it is in the file.
@@ -134,8 +138,8 @@ class RotatingFile:
         """
         size = len(line)
         self._room = room = self._room - size
-        if room <= 0 or now >= self._look_at:
-            self._look(size, now)
+        if room <= 0 or monotonic() >= self._look_at:
+            self._look(size)
         target = self._open or self._opened()
         try:
             written = write(target.fd, line)
@@ -175,8 +179,35 @@ class RotatingFile:
     def open(self) -> None:
         """
         Open the file now instead of at the first line.
+
+        How lines end may be said later, so a fragment waits for that one.
         """
-        self._opened()
+        with self._turn:
+            if self._open is None:
+                self._open_live(is_written=False)
+                self._suspect()
+
+    @property
+    def retention(self) -> Retention:
+        """
+        Which rotated files are kept.
+        """
+        return self._keeper.retention
+
+    @retention.setter
+    def retention(self, retention: Retention) -> None:
+        self._keeper.retention = retention
+
+    @property
+    def end(self) -> bytes:
+        """
+        What lines end in; ``b""`` if they cannot be told apart.
+        """
+        return self._live.end
+
+    @end.setter
+    def end(self, end: bytes) -> None:
+        self._live.end = end
 
     @property
     def is_open(self) -> bool:
@@ -217,8 +248,7 @@ class RotatingFile:
         with self._turn:
             self._open = None
             self._room = 0
-        if self._keeper is not None:
-            self._keeper.finish(timeout)
+        self._keeper.finish(timeout)
 
     def forget_parent(self) -> None:
         """
@@ -228,7 +258,7 @@ class RotatingFile:
 
     # --- looking ---
 
-    def _look(self, more: int, now: float) -> None:
+    def _look(self, more: int) -> None:
         """
         See to it that the next *more* bytes go where they should.
         """
@@ -240,7 +270,7 @@ class RotatingFile:
             return
         self._looking = True
         try:
-            self._plan_next_look(now)
+            self._plan_next_look(monotonic())
             if self._open is not None and self._live.is_another(self._open):
                 self._open = None
             if self._current().is_regular:
@@ -253,15 +283,15 @@ class RotatingFile:
             raise
         else:
             if self._torn:
-                self._mend()
+                self._repair()
         finally:
             self._looking = False
             self._turn.release()
 
-    def _mend(self) -> None:
+    def _repair(self) -> None:
         # while it fails, each write looks and tries again
         self._room, room = 0, self._room
-        self._live.mend(self._current())
+        self._live.repair(self._current())
         self._torn = False
         self._room = room
 
@@ -276,7 +306,7 @@ class RotatingFile:
         size = self._current().size()
         if not size and self._live.header:
             size = self._live.write_header(self._current())
-        if self._is_due(size, more) and monotonic() >= self._retry_at:
+        if self._is_due(size, more) and self._may_rotate():
             self._rotate_guarded()
             size = self._current().size()
         self._room = self._room_after(size + more)
@@ -295,7 +325,14 @@ class RotatingFile:
             return False
         if self.max_bytes and size + more >= self.max_bytes:
             return True
-        return time.time() >= self._due_at
+        now, opened = time.time(), self._open
+        if now < self._due_since and opened is not None:
+            # the clock was set back, and that boundary may be far away
+            self._due_at = self._next_boundary(opened)
+        return now >= self._due_at
+
+    def _may_rotate(self) -> bool:
+        return monotonic() >= self._retry_at and not self._keeper.is_behind
 
     def due(self, more: int) -> bool:
         """
@@ -314,8 +351,8 @@ class RotatingFile:
 
     # --- opening ---
 
-    def _open_live(self) -> Opened:
-        opened = self._open = self._live.open()
+    def _open_live(self, *, is_written: bool = True) -> Opened:
+        opened = self._open = self._live.open(is_written=is_written)
         self._due_at = self._next_boundary(opened)
         if self._fresh:
             self._fresh = False
@@ -326,14 +363,15 @@ class RotatingFile:
         """
         What is done once, when the file is first opened.
         """
-        for _ in range(50):
-            if not self._live.has_other_header():
-                break
-            self._rotate()  # other columns: rows of two kinds in no file
-            time.sleep(0.001)
-        if self._keeper is not None:  # first: what it claims is not deleted
-            self._keeper.claim_leftovers()
-        self._retention.enforce(self._names)
+        try:
+            for _ in range(50):
+                if not self._live.has_other_header():
+                    break
+                self._rotate()  # other columns: rows of two kinds in no file
+                time.sleep(0.001)
+        except Exception as exc:  # lines go to it as it is
+            self._on_fault(exc)
+        self._keeper.begin()
 
     # --- rotating ---
 
@@ -343,37 +381,43 @@ class RotatingFile:
         """
         self._opened()
         with self._turn:
-            self._rotate()
+            self._rotate(_PATIENCE_SECONDS)
 
     def _rotate_guarded(self) -> None:
         """
         Rotate if that can be done, and go on with the old file if not.
         """
         try:
-            self._rotate()
+            if not self._rotate():
+                self._retry_at = monotonic() + _BUSY_SECONDS
         except Exception as exc:
             # The line still goes to the file that could not be rotated.
             self._retry_at = monotonic() + _RETRY_SECONDS
             self._on_fault(exc)
 
-    def _rotate(self) -> None:
-        with locks.folder_locked(os.path.dirname(self.path)) as alone:
+    def _rotate(self, wait: float = _TURN_SECONDS) -> bool:
+        """
+        Rotate, unless another process did; False where one has the folder.
+        """
+        live = behind(self.path)
+        with locks.folder_locked(os.path.dirname(live), wait) as alone:
             if not alone:
-                return  # another process is at it; the next look sees its result
-            if self._open is not None and self._live.is_another(self._open):
+                return False
+            if self._live.is_another(self._current()):
                 self._open_live()
-                return
+                return True
             if os.name == "nt":  # Windows renames no open file
                 self._open = None
             target = self._names.new()
-            self._mover(self.path, target)
+            # open until it is claimed: so long nobody deletes it
+            self._mover(live, target)
             self.rotations += 1
-            if self._keeper is not None:
-                self._keeper.claim(target)
+            self._keeper.take(target)
             self._open_live()
-        self._retention.enforce(self._names)
-        if self._keeper is not None:
-            self._keeper.start()
+            if not self._keeper.has_work:
+                self._keeper.enforce()
+        self._keeper.start()
+        return True
 
     def _next_boundary(self, opened: Opened) -> float:
         """
@@ -382,7 +426,8 @@ class RotatingFile:
         A file that holds lines of an earlier period is due at once.
         """
         if self._schedule is None:
-            return float("inf")
+            return math.inf
+        self._due_since = now = time.time()
         status = os.fstat(opened.fd)
-        since = status.st_mtime if status.st_size else time.time()
-        return self._schedule.after(min(since, time.time()))
+        since = status.st_mtime if status.st_size else now
+        return self._schedule.after(min(since, now))

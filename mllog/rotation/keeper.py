@@ -1,8 +1,8 @@
 """
 What happens to a file after its rotation: compressed, handed on, kept or not.
 
-It is done by a thread, off the write path, once no writer of any process has
-the file open any more.
+Compressing and handing on are done by a thread, off the write path, once no
+writer of any process has the file open any more.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import ConfigError
 from ..forking import fork_safe_lock, tell_child
 from ..threads import Flag, SystemThread, sleep
 from ..waiting import deadline, under_logging_lock, waited
@@ -28,31 +29,36 @@ __all__ = ["Keeper"]
 _FIRST_WAIT = 0.005
 _LONGEST_WAIT = 0.5
 _PATIENCE_SECONDS = 30.0
+_BEGIN_SECONDS = 0.1
+# each is an open file
 _MOST_CLAIMS = 64
 
 
-@dataclass
+@dataclass(eq=False)
 class _Claim:
     """
-    A rotated file that this process looks after, held by a shared lock.
+    A rotated file that this process looks after, held by a lock.
     """
 
     path: str
     fd: int
+    # so long later ones wait for it, that they come in order
+    until: float
 
 
 class Keeper:
     """
-    Compress rotated files and hand each to *on_rotate*, in order.
+    Compress rotated files, hand each to *on_rotate* in order, delete the rest.
 
     Guarantee:
         A compressed file appears whole or not at all, and takes the place of
-        the original in one step.  *on_rotate* gets each file this process rotated, once no
-        process writes to it.  What a crash leaves uncompressed is compressed
-        by the next process that opens the log.  An *on_rotate* with a method
+        the original in one step.  *on_rotate* gets each file this process
+        rotated, once no process writes to it, and until then no process
+        deletes it.  What a crash leaves uncompressed is compressed by the
+        next process that opens the log.  An *on_rotate* with a method
         ``missed(paths)`` gets each file at least once: which of the rotated
-        files it has not had is asked when the log is opened and after each
-        rotation.
+        files it has not had is asked when the log is opened, after each
+        rotation, and before one is deleted.
 
     Limit:
         A process that stopped logging keeps the file it wrote last open; that
@@ -61,7 +67,7 @@ class Keeper:
     Args:
         names: Names of the rotated files.
 
-        retention: Which are kept; applied again after compression.
+        retention: Which are kept.
 
         compress: Whether to gzip them.
 
@@ -82,7 +88,7 @@ class Keeper:
         on_fault: Callable[[BaseException], Any],
     ) -> None:
         self._names = names
-        self._retention = retention
+        self.retention = retention
         self._compress = compress
         self._on_rotate = on_rotate
         self._missed: Callable[[list[str]], Iterable[str]] | None = getattr(
@@ -90,10 +96,30 @@ class Keeper:
         )
         self._on_fault = on_fault
         self._claims: deque[_Claim] = deque()
+        # what on_rotate was given, whatever came of it
+        self._given: set[str] = set()
         self._thread: SystemThread | None = None
+        self._has_news = False
         self._lock = fork_safe_lock()
         self._hurry = Flag()
         tell_child(self)
+
+    # --- with the folder's lock held ---
+
+    def take(self, path: str) -> None:
+        """
+        Look after a file that was rotated to *path* just now.
+        """
+        if self.retention != Retention() and not self._names.knows(path):
+            self._on_fault(
+                ConfigError(
+                    f"{path} is never deleted: its name does not tell when it"
+                    " was rotated",
+                    fix="have namer keep the time and the number of the name"
+                    " it is given",
+                )
+            )
+        self.claim(path)
 
     def claim(
         self, path: str, lock: Callable[[int], bool] = locks.share
@@ -101,66 +127,129 @@ class Keeper:
         """
         Look after *path*: from now on nobody else deletes or compresses it.
         """
+        if not self.has_work:
+            return
         try:
-            fd = os.open(path, os.O_RDONLY)
-        except OSError:  # a namer or rotator put it somewhere else
+            fd = _opened(path)
+        except FileNotFoundError:  # a rotator put it somewhere else
+            return
+        except OSError as exc:
+            self._on_fault(exc)
             return
         if lock(fd):
-            self._claims.append(_Claim(path, fd))
+            until = time.monotonic() + _PATIENCE_SECONDS
+            self._claims.append(_Claim(path, fd, until))
         else:
             os.close(fd)
 
-    def claim_leftovers(self) -> None:
+    def enforce(self) -> None:
         """
-        Look after what an earlier process left uncompressed or unseen.
+        Delete what is not to be kept, but for what somebody is still owed.
         """
-        if self._compress:
-            for rotated in self._names.found():
-                if not rotated.path.endswith(".gz"):
-                    self.claim(rotated.path, locks.take)
-        self._claim_missed(set())
-        self.start()
-
-    def _claim_missed(self, tried: set[str]) -> None:
-        """
-        Look after files that *on_rotate* has not had, but for those *tried*.
-        """
-        if self._missed is None:
-            return
-        tried.update(claim.path for claim in self._claims)
-        found = [rotated.path for rotated in self._names.found()]
-        there = [path for path in found if path not in tried]
-        # each claim is an open file
-        for path in self._not_had(there)[:_MOST_CLAIMS]:
-            self.claim(path, locks.take)
-
-    def _not_had(self, paths: list[str]) -> list[str]:
-        """
-        Those of *paths* that *on_rotate* has not had; all where it cannot say.
-        """
-        if self._missed is None:
-            return paths
         try:
-            missed = set(self._missed(paths))
+            self.retention.enforce(self._names, self._owed)
         except Exception as exc:
             self._on_fault(exc)
-            return paths
-        return [path for path in paths if path in missed]
+
+    def _owed(self, paths: list[str]) -> set[str]:
+        """
+        Those of *paths* that this process has claimed, or has to.
+        """
+        claimed = {claim.path for claim in list(self._claims)}
+        # locked as well, but not where there are no locks
+        owed = claimed | {f"{path}.gz" for path in claimed}
+        self._given.intersection_update(paths)
+        if self._missed is not None:
+            others = [
+                path
+                for path in paths
+                if path not in owed and path not in self._given
+            ]
+            owed.update(self._not_had(others) if others else ())
+        return owed
+
+    def _claim_more(self, tried: set[str]) -> bool:
+        """
+        Look after what is left uncompressed or *on_rotate* has not had.
+
+        Args:
+            tried: Files to leave alone.
+
+        Returns:
+            Whether there is more to do now.
+        """
+        if not (self._compress or self._missed):
+            return False
+        claims = len(self._claims)
+        tried = tried.union(claim.path for claim in self._claims)
+        try:
+            found = [each.path for each in self._names.found()]
+        except OSError as exc:
+            self._on_fault(exc)
+            return False
+        there = [path for path in found if path not in tried]
+        # asked also of none: it may go on with what a dead process left
+        missed = set(self._not_had(there) if self._missed else ())
+        for path in there:
+            if len(self._claims) >= _MOST_CLAIMS:
+                break
+            if path in missed or (self._compress and not path.endswith(".gz")):
+                self.claim(path, locks.take)
+        return len(self._claims) > claims
+
+    # --- beginning and end ---
+
+    def begin(self) -> None:
+        """
+        What is done once: look after what earlier processes left.
+        """
+        with self._folder(_BEGIN_SECONDS) as alone:
+            if alone:
+                self._claim_more(set())  # first: it is not deleted then
+                self.enforce()
+        if self._claims:
+            self.start()
+
+    def _folder(
+        self, wait: float = 0.0
+    ) -> contextlib.AbstractContextManager[bool]:
+        return locks.folder_locked(self._names.folder, wait)
+
+    @property
+    def has_work(self) -> bool:
+        """
+        Whether there is more to do with a rotated file than to delete it.
+
+        Then the thread deletes as well: what *on_rotate* is owed takes time
+        to find out.
+        """
+        return self._compress or self._on_rotate is not None
+
+    @property
+    def is_behind(self) -> bool:
+        """
+        Whether as many files wait as may be open at once.
+        """
+        return len(self._claims) >= _MOST_CLAIMS
 
     def start(self) -> None:
         """
-        Begin with what is claimed, if there is anything.
+        Begin with what is claimed.
         """
+        if not self.has_work:
+            return
         with self._lock:
-            if not self._claims or (self._thread and self._thread.is_alive):
+            self._has_news = True
+            if self._thread and self._thread.is_alive:
                 return
             self._hurry.clear()
             self._thread = SystemThread(self._run, "mllog-keeper")
             try:
                 self._thread.start()
+                is_started = True
             except RuntimeError:  # the interpreter is shutting down
-                self._thread = None
-        if self._thread is None:
+                self._thread, is_started = None, False
+        if not is_started:
             self._hurry.set()
             self._run()
 
@@ -188,70 +277,119 @@ class Keeper:
         self._thread = None
         claims, self._claims = self._claims, deque()
         for claim in claims:
-            with contextlib.suppress(OSError):
-                os.close(claim.fd)
+            _close(claim.fd)
+
+    # --- the thread ---
 
     def _run(self) -> None:
         tried: set[str] = set()
-        while self._claims:
-            claim = self._claims[0]
-            if not self._alone(claim):
-                return  # tried again after the next rotation
-            self._claims.popleft()
-            tried.add(claim.path)
-            try:
-                if os.path.exists(claim.path):
-                    self._keep(claim.path, tried)
-            except Exception as exc:
-                self._on_fault(exc)
-            finally:
-                with contextlib.suppress(OSError):
-                    os.close(claim.fd)
-            self._retention.enforce(self._names)
-            if not self._claims:
-                self._claim_missed(tried)
+        while True:
+            self._has_news = False
+            while (claim := self._next_free()) is not None:
+                self._attend(claim, tried)
+            with self._folder(_LONGEST_WAIT) as alone:
+                has_more = alone and self._claim_more(tried)
+                if alone:
+                    self.enforce()
+            with self._lock:
+                if not (has_more or self._has_news):
+                    self._thread = None
+                    return
 
-    def _alone(self, claim: _Claim) -> bool:
+    def _next_free(self) -> _Claim | None:
         """
-        Wait until no writer has the file open; False where one never leaves.
+        The first claim whose file nobody writes to, locked.
+
+        None where there is none, or where some never leave: those are tried
+        again after the next rotation.
         """
         wait = _FIRST_WAIT
-        give_up_at = time.monotonic() + _PATIENCE_SECONDS
-        while not locks.take(claim.fd):
-            locks.share(
-                claim.fd
-            )  # the failed attempt gave the shared lock away
-            if time.monotonic() > give_up_at:
-                return False
-            if self._hurry.is_set():
-                soon = time.monotonic() + _LONGEST_WAIT
-                give_up_at = min(give_up_at, soon)
+        while claims := list(self._claims):
+            now = time.monotonic()
+            for claim in claims:
+                if self._is_alone(claim):
+                    return claim
+                if self._hurry.is_set():
+                    claim.until = min(claim.until, now + _LONGEST_WAIT)
+                if now < claim.until:
+                    break
+            else:
+                return None
             sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT / 4)
-        return True
+        return None
 
-    def _keep(self, path: str, tried: set[str]) -> None:
+    def _is_alone(self, claim: _Claim) -> bool:
+        with self._folder() as alone:
+            if not alone:
+                return False
+            if locks.take(claim.fd):
+                return True
+            # the failed attempt gave the shared lock away
+            locks.share(claim.fd)
+            return False
+
+    def _attend(self, claim: _Claim, tried: set[str]) -> None:
+        tried.add(claim.path)
+        try:
+            if os.path.exists(claim.path):
+                self._keep(claim, tried)
+        except Exception as exc:
+            self._on_fault(exc)
+        finally:
+            self._claims.remove(claim)
+            _close(claim.fd)
+        with self._folder(_LONGEST_WAIT) as alone:
+            if alone:
+                self.enforce()
+
+    def _keep(self, claim: _Claim, tried: set[str]) -> None:
+        path = claim.path
         if self._compress and not path.endswith(".gz"):
-            path = _compressed(path)
-            tried.add(path)
+            try:
+                path = _compressed(claim)
+                tried.add(path)
+            except Exception as exc:  # it is handed on as it is
+                self._on_fault(exc)
         # asked once more: the process that had the lock may have handed it on
         if self._on_rotate is not None and self._not_had([path]):
+            self._given.add(path)
             self._on_rotate(path)
 
+    def _not_had(self, paths: list[str]) -> list[str]:
+        """
+        Those of *paths* that *on_rotate* has not had; all where it cannot say.
+        """
+        if self._missed is None:
+            return paths
+        try:
+            missed = set(self._missed(paths))
+        except Exception as exc:
+            self._on_fault(exc)
+            return paths
+        return [path for path in paths if path in missed]
 
-def _compressed(path: str) -> str:
+
+def _compressed(claim: _Claim) -> str:
     """
-    Replace *path* by its gzip; gives the new path.
+    Replace a file by its gzip, which is claimed by then; gives the new path.
 
     The gzip first takes the place of the original and then its own name, so
     that a process that ends in between leaves each line once, not twice.
     """
-    final = f"{path}.gz"
+    path, final = claim.path, f"{claim.path}.gz"
     if not _is_gzip(path):
         draft = f"{final}.tmp"
         try:
             _gzip(path, draft)
-            os.replace(draft, path)
+            # locked before it has a name that others know
+            fd = _opened(draft)
+            locks.take(fd)
+            try:
+                os.replace(draft, path)
+                fd, claim.fd = claim.fd, fd
+            finally:
+                _close(fd)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(draft)
@@ -260,13 +398,32 @@ def _compressed(path: str) -> str:
     return final
 
 
+def _opened(path: str) -> int:
+    """
+    A descriptor to lock; -1 on Windows, which renames no open file.
+    """
+    fd = os.open(path, os.O_RDONLY)
+    if os.name == "nt":
+        os.close(fd)
+        fd = -1
+    return fd
+
+
+def _close(fd: int) -> None:
+    with contextlib.suppress(OSError):
+        os.close(fd)
+
+
 def _is_gzip(path: str) -> bool:
     with open(path, "rb") as file:
         return file.read(2) == b"\x1f\x8b"
 
 
 def _gzip(path: str, draft: str) -> None:
-    with open(path, "rb") as source, open(draft, "wb") as target:
+    # nothing that somebody else put there, such as a link
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(draft)
+    with open(path, "rb") as source, open(draft, "xb") as target:
         name = os.path.basename(path)
         with gzip.GzipFile(name, "wb", 6, target) as zipped:
             shutil.copyfileobj(source, zipped, 256 * 1024)

@@ -1,5 +1,5 @@
 """
-The live file: how it is opened, headed and mended.
+The live file: what it is, and how it is opened, headed and repaired.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from . import locks
 
-__all__ = ["Live", "Opened", "ShortWriteError"]
+__all__ = ["Live", "Opened", "ShortWriteError", "behind"]
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | _BINARY
@@ -22,6 +22,13 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | _BINARY
 # How often a fragment at the end must be seen unchanged to be one.
 _STILL_LOOKS = 3
 _MOST_LOOKS = 30
+
+
+def behind(path: str) -> str:
+    """
+    The file that *path* means: itself, or what a link there leads to.
+    """
+    return os.path.realpath(path) if os.path.islink(path) else path
 
 
 class ShortWriteError(OSError):
@@ -38,7 +45,8 @@ class Opened:
 
     A descriptor that is closed while another thread is about to write may
     belong to somebody else's socket an instant later.  Nobody closes this one:
-    whoever writes holds a reference.
+    whoever writes holds a reference.  Where somebody does, as a daemon closes
+    all descriptors, the number is not taken for the file.
     """
 
     __slots__ = ("__weakref__", "fd", "identity", "is_regular")
@@ -55,9 +63,20 @@ class Opened:
         """
         return os.fstat(self.fd).st_size
 
+    def is_same(self) -> bool:
+        """
+        Whether the descriptor is still that of the file.
+
+        Raises:
+            OSError: Somebody closed it.
+        """
+        status = os.fstat(self.fd)
+        return (status.st_dev, status.st_ino) == self.identity
+
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         with contextlib.suppress(OSError):
-            close(self.fd)
+            if self.is_same():
+                close(self.fd)
 
 
 class Live:
@@ -71,7 +90,11 @@ class Live:
 
         permissions: Mode of new files; None follows the umask.
 
-        header: First line of each file.
+        header: What each file begins with.
+
+        end: What each line ends in; ``b""`` if nothing tells.
+
+        unit: Bytes of each character, 1 if they differ.
     """
 
     def __init__(
@@ -80,29 +103,42 @@ class Live:
         mode: str = "a",
         permissions: int | None = None,
         header: bytes = b"",
+        end: bytes = b"\n",
+        unit: int = 1,
     ) -> None:
         self.path = path
         self.header = header
+        self.end = end
+        self._unit = unit
         self._mode = mode
         self._permissions = permissions
-        # where the fragment ends that a full disk left and nobody mended yet
+        # where the fragment ends that a full disk left and nobody ended yet
         self._fragment_end = -1
 
     def is_another(self, opened: Opened) -> bool:
         """
-        Whether the path means another file by now, or none.
+        Whether the path, or the descriptor, means another file by now.
+
+        Raises:
+            OSError: Somebody closed the descriptor.
         """
         try:
             status = os.stat(self.path)
         except OSError:
             return True
-        return (status.st_dev, status.st_ino) != opened.identity
+        if (status.st_dev, status.st_ino) != opened.identity:
+            return True
+        return not opened.is_same()
 
     # --- opening ---
 
-    def open(self) -> Opened:
+    def open(self, *, is_written: bool = True) -> Opened:
         """
         Open the file, made with its folders and header if it is not there.
+
+        Args:
+            is_written: Whether a line follows at once, which a fragment at
+                the end must not run into.
         """
         for _ in range(100):
             opened = Opened(self._descriptor())
@@ -113,23 +149,24 @@ class Live:
             ):
                 break
         self._mode = "a"
-        if opened.is_regular:
-            self.mend(opened)
+        if opened.is_regular and is_written:
+            self.repair(opened)
         return opened
 
     def _descriptor(self) -> int:
         flags = _FLAGS | (os.O_TRUNC if self._mode == "w" else 0)
+        path = behind(self.path)
         try:
             if self._mode != "x":
-                return os.open(self.path, flags)
+                return os.open(path, flags)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        if self.header and self._create_with_header():
-            return os.open(self.path, flags)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        if self.header and self._create_with_header(path):
+            return os.open(path, flags)
         exclusive = os.O_EXCL if self._mode == "x" else 0
-        fd = os.open(self.path, flags | os.O_CREAT | exclusive, self._wanted())
+        fd = os.open(path, flags | os.O_CREAT | exclusive, self._wanted())
         if self._permissions is not None and not os.fstat(fd).st_size:
-            os.chmod(self.path, self._permissions)
+            os.chmod(path, self._permissions)
         return fd
 
     def _wanted(self) -> int:
@@ -137,20 +174,20 @@ class Live:
 
     # --- the header ---
 
-    def _create_with_header(self) -> bool:
+    def _create_with_header(self, path: str) -> bool:
         """
         Make the file appear with its header in it, or not at all.
         """
-        draft = f"{self.path}.{os.getpid()}-{threading.get_ident()}.tmp"
+        draft = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY
         fd = os.open(draft, flags, self._wanted())
         try:
             if os.write(fd, self.header) != len(self.header):
                 text = "no room for the header"
-                raise ShortWriteError(errno.ENOSPC, text, self.path)
+                raise ShortWriteError(errno.ENOSPC, text, path)
             if self._permissions is not None:
                 os.chmod(draft, self._permissions)
-            os.link(draft, self.path)
+            os.link(draft, path)
         except FileExistsError:
             pass  # another process was first, and wrote the same
         except (AttributeError, PermissionError, NotImplementedError):
@@ -176,14 +213,14 @@ class Live:
     def has_other_header(self) -> bool:
         """
         Whether the file begins with something that is not this header.
+
+        Raises:
+            OSError: It cannot be read.
         """
         if not self.header:
             return False
-        try:
-            with open(self.path, "rb") as file:
-                start = file.read(len(self.header))
-        except OSError:
-            return False
+        with open(self.path, "rb") as file:
+            start = file.read(len(self.header))
         return start not in (b"", self.header)
 
     # --- fragments ---
@@ -194,40 +231,44 @@ class Live:
         """
         self._fragment_end = os.lseek(opened.fd, 0, os.SEEK_CUR)
 
-    def mend(self, opened: Opened) -> None:
+    def repair(self, opened: Opened) -> None:
         """
         End the fragment of a line, if the file ends in one.
 
         While the disk is full this fails, for each record anew; the end of
         the fragment is remembered, so that it costs no waiting.
         """
+        if not self.end:
+            return
         end = opened.size()
         if end == self._fragment_end or self._ends_torn():
             self._fragment_end = end
-            os.write(opened.fd, b"\n")
+            # a fragment may end in the midst of a character
+            os.write(opened.fd, bytes(-end % self._unit) + self.end)
         self._fragment_end = -1
 
     def _ends_torn(self) -> bool:
         """
-        Whether the file does not end in a line break, nor is being written to.
+        Whether the file does not end in a line's end, nor is being written to.
         """
         try:
             fd = os.open(self.path, os.O_RDONLY | _BINARY)
-        except OSError:
+        except OSError:  # append only: as good as whole
             return False
         try:
-            return _ends_torn(fd)
+            return _ends_torn(fd, self.end, len(self.header), self._unit)
         except (OSError, AttributeError):  # no pread on Windows
             return False
         finally:
             os.close(fd)
 
 
-def _ends_torn(fd: int) -> bool:
+def _ends_torn(fd: int, end: bytes, header: int, unit: int) -> bool:
     still = 0
     for _ in range(_MOST_LOOKS):
         size = os.fstat(fd).st_size
-        if not size or os.pread(fd, 1, size - 1) == b"\n":
+        last = os.pread(fd, len(end), max(0, size - len(end)))
+        if size <= header or (last == end and not size % unit):
             return False
         # A reader may see half of a line that another process is writing just
         # now.  Asking for holes waits for that write; where a file system

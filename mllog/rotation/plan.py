@@ -102,6 +102,7 @@ class Plan:
         *,
         mode: str = "a",
         header: bytes = b"",
+        unit: int = 1,
         rename: Callable[[str], str] | None = None,
         mover: Callable[[str, str], Any] = os.rename,
         on_fault: Callable[[BaseException], Any],
@@ -110,26 +111,24 @@ class Plan:
         A file at *path* that rotates by this plan.
         """
         names = Names(path, rename)
-        keeper = None
-        if self.compress or self.on_rotate:
-            keeper = Keeper(
-                names,
-                self.retention,
-                compress=self.compress,
-                on_rotate=self.on_rotate,
-                on_fault=on_fault,
-            )
+        keeper = Keeper(
+            names,
+            self.retention,
+            compress=self.compress,
+            on_rotate=self.on_rotate,
+            on_fault=on_fault,
+        )
         return RotatingFile(
             path,
             mode=mode,
             max_bytes=self.max_bytes,
             schedule=self.schedule,
             names=names,
-            retention=self.retention,
             keeper=keeper,
             mover=mover,
             permissions=self.permissions,
             header=header,
+            unit=unit,
             on_fault=on_fault,
         )
 

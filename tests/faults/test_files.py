@@ -22,13 +22,23 @@ import pytest
 pytestmark = pytest.mark.faults
 
 WRITER = """
-import json, logging, logging.handlers, sys, mllog
+import gzip, json, logging, logging.handlers, os, sys, time, mllog
 
 class Plain(logging.handlers.RotatingFileHandler):
     "The control: what the stdlib does."
     def __init__(self, filename, **options):
         super().__init__(filename, maxBytes=options["maxBytes"], backupCount=9999)
         self.setFormatter(mllog.JSONFormatter())
+
+class Copy:
+    "Takes its time to copy the files that it is given."
+    def __init__(self, folder):
+        self.path = os.path.join(folder, f"{os.getpid()}.jsonl")
+    def __call__(self, path):
+        time.sleep(0.02)
+        opened = gzip.open if path.endswith(".gz") else open
+        with opened(path, "rb") as source, open(self.path, "ab") as target:
+            target.write(source.read())
 
 Ours = mllog.TimestampedRotatingFileHandler
 kind, path, options, writer, records = sys.argv[1:]
@@ -186,6 +196,53 @@ def test_files_compressed_while_in_use_lose_records(tmp_path):
     Control: compression that does not wait for the writers loses records.
     """
     assert _loses(tmp_path, "unlocked", compress=True)
+
+
+def _hand_on(folder, kind, records, **options):
+    """
+    What is lost where old files are deleted once a slow callable had them.
+    """
+    (folder / "logs").mkdir()
+    (folder / "copies").mkdir()
+    codes, gone, torn, _ = _stress(
+        folder / "logs",
+        kind,
+        records,
+        maxBytes=5000,
+        backupCount=2,
+        close_timeout_seconds=60,
+        on_rotate={"class": "__main__.Copy", "folder": f"{folder}/copies"},
+        **options,
+    )
+    copied, damaged = _read(folder / "copies")
+    return codes, gone - copied.keys(), torn + damaged
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_files_are_deleted_only_after_on_rotate_had_them(
+    tmp_path, fault_scale, compress
+):
+    """
+    4 processes, some 1000 small files, 20 ms for each: all were handed on.
+    """
+    codes, lost, torn = _hand_on(
+        tmp_path, "ours", int(5000 * fault_scale), compress=compress
+    )
+
+    assert ([0] * 4, set(), []) == (codes, lost, torn)
+    # the last ones wait for writers that have another one open
+    assert len(list((tmp_path / "logs").iterdir())) < 12
+
+
+def test_files_that_nobody_claims_are_deleted_before_on_rotate_had_them(
+    tmp_path,
+):
+    """
+    Control: without locks other processes delete what is still to be copied.
+    """
+    _, lost, _ = _hand_on(tmp_path, "unlocked", 500)
+
+    assert lost
 
 
 def test_files_whose_writers_are_killed_are_whole_for_the_others(

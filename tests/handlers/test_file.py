@@ -3,21 +3,26 @@ A log file that rotates.
 """
 
 import gzip
+import itertools
 import json
 import logging
 import logging.config
 import logging.handlers
+import math
 import os
 import re
 import stat
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from clocks import Clock
 
 import mllog
 from mllog.rotation import file as rotation_file
+from mllog.rotation import names as rotation_names
 
 ROTATED = re.compile(r"app\.log\.\d{8}T\d{6}Z-\d{4}$")
 LINE = "2026-11-21T06:45:12.000317Z INFO app "
@@ -550,7 +555,281 @@ def test_file_closed_while_threads_write_goes_on(make, logger, tmp_path):
     assert 3000 == len(_lines(tmp_path))
 
 
+# --- clocks -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "created",
+    [
+        [1e5, -1e5],
+        [-1e5, 1e5],
+        [0, 0],
+        [1e12, 0],
+        [math.inf, 0],
+        [math.nan, math.nan],
+        [-math.inf, -math.inf],
+    ],
+    ids=str,
+)
+def test_file_is_looked_for_whatever_time_records_have(
+    make, tmp_path, created
+):
+    """
+    A rename is noticed within 10 ms, by records of any clocks.
+    """
+    handler = make()
+    first, later = (time.time() + each for each in created)
+    for number in range(10):  # more than are looked for one by one
+        handler.handle(_record(f"before {number}", first))
+
+    os.rename(tmp_path / "app.log", tmp_path / "app.log.1")
+    time.sleep(0.02)
+    for number in range(3):
+        handler.handle(_record(f"after {number}", later))
+
+    assert 3 == len((tmp_path / "app.log").read_text().splitlines())
+
+
+@pytest.fixture(name="clock")
+def _clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(rotation_file, "time", clock)
+    monkeypatch.setattr(rotation_names, "time", clock)
+    return clock
+
+
+@pytest.mark.parametrize("ahead", [3, 3600, 400 * 86400], ids=str)
+def test_file_with_when_goes_on_after_a_clock_was_ahead(
+    make, tmp_path, clock, ahead
+):
+    """
+    A boundary that a wrong clock gave is forgotten when it is set back.
+    """
+    true = clock.now
+    handler = make(when="S", utc=True)
+
+    def log():
+        handler.handle(_record("x", true))
+        return len(_files(tmp_path))
+
+    clock.now = true + ahead
+    log()
+    clock.now += 2
+    assert 2 == log()  # by the wrong clock, at most once
+    clock.now = true
+    assert 2 == log()
+    clock.now = true + 1.5
+
+    assert 3 == log()
+
+
+def test_file_rotated_while_the_clock_jumps_keeps_the_newest(
+    make, logger, tmp_path, clock
+):
+    """
+    Retention deletes the oldest, whatever the times of rotation were.
+    """
+    make(maxBytes=60, backupCount=3).setFormatter(
+        logging.Formatter("%(message)s")
+    )
+    jumps = [0, 86400, -86400 * 3, 1e9, -1e9, 0.5, -0.5] * 4
+    for number, jump in enumerate(jumps):
+        clock.now += jump
+        logger.info("%02d %s", number, "x" * 50)
+
+    assert [f"{n:02d}" for n in range(24, 28)] == [
+        line[:2] for line in _lines(tmp_path)
+    ]
+
+
+# --- descriptors ------------------------------------------------------------
+
+
+def test_file_whose_descriptor_is_another_file_now_is_opened_anew(
+    make, logger, tmp_path
+):
+    """
+    Nothing is written to, or closed of, a file that took over the number.
+    """
+    handler = make()
+    logger.info("one")
+    number = handler.stream.fileno()
+    os.close(number)
+    with open(tmp_path / "data", "w") as other:
+        assert number == other.fileno()
+
+        logger.info("two")
+        handler.close()
+
+        assert 0 == os.fstat(other.fileno()).st_size
+    assert ["one", "two"] == [
+        line.rsplit(" ", 1)[1]
+        for line in (tmp_path / "app.log").read_text().splitlines()
+    ]
+
+
+# --- links ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["big/app.log", "big/other.log"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_file_behind_a_link_rotates_and_the_link_stays(
+    make, logger, tmp_path, target, is_there
+):
+    """
+    Rotated files are beside the file that the link leads to.
+    """
+    (tmp_path / "big").mkdir()
+    (tmp_path / "app.log").symlink_to(target)
+    if is_there:
+        (tmp_path / target).write_text("old\n")
+    handler = make(maxBytes=100, compress=True, backupCount=3)
+
+    for number in range(20):
+        logger.info("line %d", number)
+    handler.close()
+
+    assert (tmp_path / "app.log").is_symlink()
+    assert {"app.log", "big"} == {path.name for path in tmp_path.iterdir()}
+    live, *rotated = sorted((tmp_path / "big").iterdir())
+    assert live == tmp_path / target
+    assert all(
+        re.fullmatch(rf"{live.name}\.\d{{8}}T\d{{6}}Z-\d{{4}}\.gz", path.name)
+        for path in rotated
+    )
+    assert 3 == len(rotated)
+
+
+def test_file_in_a_folder_that_is_a_link_follows_it_elsewhere(
+    make, logger, tmp_path
+):
+    """
+    Where a deployment points the link to another folder, lines go there.
+    """
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "now").symlink_to("one")
+    handler = mllog.TimestampedRotatingFileHandler(
+        tmp_path / "now/app.log", when="H"
+    )
+    logger.addHandler(handler)
+    logger.info("first")
+    (tmp_path / "new").symlink_to("two")
+    os.replace(tmp_path / "new", tmp_path / "now")
+
+    logger.info("second")
+    handler.doRollover()
+
+    assert ["app.log"] == os.listdir(tmp_path / "one")
+    assert 2 == len(os.listdir(tmp_path / "two"))
+
+
 # --- options ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("terminator", ["\n", "\r\n", "\0", "", "|é|", "\n\n"])
+@pytest.mark.parametrize("is_by_class", [False, True])
+def test_file_with_any_terminator_is_what_the_stdlib_writes(
+    tmp_path, terminator, is_by_class
+):
+    """
+    Also when it is opened again, and where a subclass names it.
+    """
+    for base, name in (
+        (logging.FileHandler, "theirs"),
+        (mllog.TimestampedRotatingFileHandler, "ours"),
+    ):
+        kind = base
+        if is_by_class:
+            kind = type("Own", (base,), {"terminator": terminator})
+        for text in "ab":
+            handler = kind(tmp_path / name, encoding="utf-8")
+            handler.setFormatter(logging.Formatter("%(message)s"))
+            handler.terminator = terminator
+            handler.handle(logging.makeLogRecord({"msg": text}))
+            assert terminator == handler.terminator
+            handler.close()
+
+    theirs = (tmp_path / "theirs").read_bytes()
+    assert theirs == (tmp_path / "ours").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["suffix", "extMatch", "rolloverAt"])
+def test_file_refuses_what_has_no_effect_and_says_what_has(make, name):
+    """
+    An attribute of the stdlib's handler is obeyed or refused.
+    """
+    handler = make(when="midnight")
+
+    with pytest.raises(mllog.ConfigError, match="no effect") as caught:
+        setattr(handler, name, "%Y")
+    assert "fix: " in str(caught.value)
+    with pytest.raises(mllog.ConfigError, match="no effect"):
+        type("Own", (type(handler),), {name: "%Y"})
+    assert not hasattr(handler, name)
+
+
+def test_file_refuses_a_stream(make):
+    """
+    setStream would be taken without a word, and do nothing.
+    """
+    with pytest.raises(mllog.ConfigError, match="without a stream"):
+        make().setStream(sys.stderr)
+
+
+def test_file_obeys_max_bytes_and_backup_count_set_later(
+    make, logger, tmp_path
+):
+    """
+    The stdlib reads these attributes at each record.
+    """
+    handler = make(maxBytes=1000, backupCount=9)
+    handler.maxBytes = "60"
+    handler.backupCount = 2
+
+    for _ in range(9):
+        logger.info("x" * 50)
+
+    assert (60, 2) == (handler.maxBytes, handler.backupCount)
+    assert 3 == len(_files(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "namer",
+    [lambda _: "{folder}/same", lambda name: name.rpartition("-")[0]],
+    ids=["one name for all", "without the number"],
+)
+def test_file_with_a_namer_that_repeats_itself_overwrites_nothing(
+    make, logger, tmp_path, namer, capsys
+):
+    """
+    It is reported, and the file goes on without a rotation.
+    """
+    handler = make(maxBytes=100)
+    handler.namer = lambda name: namer(name).format(folder=tmp_path)
+
+    for number in range(20):
+        logger.info("line %d", number)
+
+    assert 20 == len(_lines(tmp_path))
+    assert "keep the time and the number" in capsys.readouterr().err
+
+
+def test_file_with_a_namer_that_defeats_retention_says_so_once(
+    make, logger, tmp_path, capsys
+):
+    """
+    What cannot be told from other files is never deleted, and that is said.
+    """
+    numbers = itertools.count()
+    handler = make(maxBytes=60, backupCount=1)
+    handler.namer = lambda _: str(tmp_path / f"old {next(numbers):02d}")
+
+    for _ in range(9):
+        logger.info("x" * 50)
+
+    assert 9 == len(_lines(tmp_path))
+    assert 1 == capsys.readouterr().err.count("is never deleted")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import math
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -311,6 +312,27 @@ def test_csv_summary_is_written_each_interval(make, logger, tmp_path):
 
     for _ in range(5):
         logger.info("x", extra={"inference_latency": 0.5})
+        threading.Event().wait(0.02)
+
+    assert len(_rows(tmp_path, "latency.summary.csv")) >= 3
+
+
+@pytest.mark.parametrize(
+    "created", [0, 1e12, -1e12, math.inf, math.nan], ids=str
+)
+def test_csv_summary_is_written_whatever_time_a_record_has(
+    make, tmp_path, created
+):
+    """
+    One record of a clock that is ahead silences no summary.
+    """
+    handler = make(summary_interval_seconds=0.01)
+    for moment in (created, time.time(), time.time()):
+        handler.handle(
+            logging.makeLogRecord(
+                {"msg": "x", "inference_latency": 0.5, "created": moment}
+            )
+        )
         threading.Event().wait(0.02)
 
     assert len(_rows(tmp_path, "latency.summary.csv")) >= 3

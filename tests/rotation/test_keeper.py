@@ -2,6 +2,8 @@
 mllog.rotation.keeper: what becomes of closed files, also over crashes.
 """
 
+import errno
+import gzip
 import logging
 import logging.config
 import os
@@ -9,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -282,6 +285,229 @@ def test_file_that_always_fails_is_tried_once_a_rotation(make, tmp_path):
     make(archive).close()
 
     assert 97 == archive.fails
+
+
+# --- who owns a closed file -------------------------------------------------
+
+
+class Slow:
+    """
+    Reads each file it is given, at the last moment.
+    """
+
+    def __init__(self):
+        self.lines = []
+        self.gone = []
+
+    def __call__(self, path):
+        time.sleep(0.002)
+        try:
+            opened = gzip.open if path.endswith(".gz") else open
+            with opened(path, "rb") as file:
+                self.lines += file.read().splitlines()
+        except FileNotFoundError:
+            self.gone.append(path)
+
+
+def _not_had(folder, slow):
+    there = [
+        line
+        for path in folder.glob("app.log*")
+        for line in (
+            gzip.decompress(path.read_bytes())
+            if path.suffix == ".gz"
+            else path.read_bytes()
+        ).splitlines()
+    ]
+    return {b"%03d" % n for n in range(300)}.difference(there, slow.lines)
+
+
+@pytest.fixture(name="run")
+def _run(make, logger, tmp_path):
+    """
+    300 lines, 100 rotations, two files kept, and who is given them is slow.
+    """
+
+    def run(**options):
+        slow = Slow()
+        handler = make(
+            slow,
+            maxBytes=12,
+            backupCount=2,
+            close_timeout_seconds=30,
+            **options,
+        )
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        for number in range(300):
+            logger.info("%03d", number)
+        handler.close()
+        return slow, _not_had(tmp_path, slow)
+
+    return run
+
+
+@pytest.mark.parametrize("has_locks", [True, False], ids=["flock", "none"])
+@pytest.mark.parametrize("compress", [False, True])
+def test_file_is_deleted_only_after_on_rotate_had_it(
+    run, tmp_path, monkeypatch, compress, has_locks
+):
+    """
+    Within a process that holds also where there are no locks on files.
+    """
+    if not has_locks:
+        monkeypatch.setattr(locks, "fcntl", None)
+
+    slow, lost = run(compress=compress)
+
+    assert (set(), []) == (lost, slow.gone)
+    assert 2 == len(list(tmp_path.glob("app.log.*")))
+
+
+def test_file_that_nobody_claims_is_deleted_before_on_rotate_had_it(
+    run, monkeypatch
+):
+    """
+    Control: without claims and locks the same run loses lines.
+    """
+    monkeypatch.setattr(locks, "fcntl", None)
+    monkeypatch.setattr(keeper.Keeper, "_owed", lambda *_: ())
+
+    _, lost = run()
+
+    assert lost
+
+
+def test_compressed_file_is_claimed_before_it_has_a_name(
+    make, tmp_path, logger
+):
+    """
+    Another process can neither delete it nor take it for a leftover.
+    """
+    seen = []
+
+    def try_to_delete(path):
+        seen.append(locks.unlink_unused(path))
+
+    handler = make(try_to_delete, compress=True)
+    logger.info("x")
+    handler.doRollover()
+    handler.close()
+
+    assert [False] == seen
+
+
+def test_files_that_wait_for_on_rotate_keep_few_descriptors(
+    make, tmp_path, logger, monkeypatch
+):
+    """
+    While they wait the live file grows; then it rotates again.
+    """
+    monkeypatch.setattr(keeper, "_MOST_CLAIMS", 5)
+    release = threading.Event()
+    given = []
+
+    def wait(path):
+        release.wait(10)
+        given.append(path)
+
+    handler = make(wait, maxBytes=60)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(50):
+        logger.info("x" * 50)
+
+    assert len(os.listdir("/proc/self/fd")) <= before + 6
+    assert 5 == len(list(tmp_path.glob("app.log.*")))
+    release.set()
+    handler._file._keeper.finish(5)
+    logger.info("x" * 50)
+    handler.close()
+
+    assert 6 == len(list(tmp_path.glob("app.log.*"))) == len(given)
+
+
+def test_file_that_cannot_be_claimed_is_reported(
+    make, tmp_path, logger, capsys, monkeypatch
+):
+    """
+    What on_rotate will not be given is no secret.
+    """
+    handler = make(Archive(tmp_path / "journal"))
+    logger.info("x")
+
+    def refuse(path):
+        raise OSError(errno.EMFILE, "Too many open files", path)
+
+    monkeypatch.setattr(keeper, "_opened", refuse)
+    handler.doRollover()
+    handler.close()
+
+    assert "Too many open files" in capsys.readouterr().err
+
+
+def test_file_that_cannot_be_compressed_is_handed_on_as_it_is(
+    make, tmp_path, logger, capsys, monkeypatch
+):
+    """
+    A full disk keeps no file from on_rotate.
+    """
+
+    def refuse(path, draft):
+        raise OSError(errno.ENOSPC, "No space left on device", draft)
+
+    monkeypatch.setattr(keeper, "_gzip", refuse)
+    archive = Archive(tmp_path / "journal")
+    handler = make(archive, compress=True)
+    logger.info("x")
+    handler.doRollover()
+    handler.close()
+
+    (name,) = archive.had()
+    assert not name.endswith(".gz")
+    assert "No space left" in capsys.readouterr().err
+
+
+def test_missed_files_beyond_what_is_open_at_once_are_not_deleted(
+    make, tmp_path, monkeypatch
+):
+    """
+    Retention asks on_rotate before it deletes what nobody claimed yet.
+    """
+    monkeypatch.setattr(keeper, "_MOST_CLAIMS", 3)
+    names = _leave(tmp_path, 20)
+    archive = Archive(tmp_path / "journal")
+
+    make(archive, backupCount=2).close()
+
+    assert names == archive.had()
+    assert 2 == len(list(tmp_path.glob("app.log.*")))
+
+
+def test_file_of_a_process_that_stopped_logging_holds_up_no_other(
+    make, tmp_path, logger, monkeypatch
+):
+    """
+    The file it has open waits for it, and later ones only for a while.
+    """
+    monkeypatch.setattr(keeper, "_PATIENCE_SECONDS", 0.05)
+    archive = Archive(tmp_path / "journal")
+    handler = make(archive)
+    logger.info("x")
+    with open(tmp_path / "app.log", "rb") as idle:
+        locks.share(idle.fileno())
+        for _ in range(3):
+            handler.doRollover()
+            logger.info("x")
+        handler.close()
+        first, *others = sorted(
+            path.name for path in tmp_path.glob("app.log.*")
+        )
+        assert others == archive.had()
+
+    logger.info("x")
+    handler.doRollover()
+    handler.close()
+
+    assert first in archive.had()
 
 
 def test_missed_that_raises_harms_nothing(make, tmp_path, logger, capsys):
