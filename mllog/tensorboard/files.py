@@ -21,6 +21,7 @@ __all__ = ["EventFile", "safe"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST: Final = 64
+_NAME = re.compile(r"events\.out\.tfevents\.\d{10}\.")
 _SECONDS_BETWEEN_LOOKS: Final = 1.0
 _FLAGS: Final = (
     os.O_WRONLY
@@ -47,9 +48,9 @@ class EventFile:
     """
     The file that this process writes in one folder, opened at the first event.
 
-    Its name is ``events.out.tfevents.<time>.<host>.<pid>.<n>``, and never
-    that of a file that is there.  If somebody deletes it another one is begun
-    within a second.
+    Its name is ``events.out.tfevents.<time>.<host>.<pid>.<n>``, and sorts
+    behind those that are there: TensorBoard reads them by name, and never goes
+    back.  If somebody deletes it another one is begun within a second.
 
     Guarantee:
         Each call writes by one ``os.write``, so that what was written is
@@ -84,7 +85,7 @@ class EventFile:
             now = time.monotonic()
             if now >= self._look_at:
                 self._look_at = now + _SECONDS_BETWEEN_LOOKS
-                self._leave_if_deleted()
+                self._leave_if_gone()
             if self._fd < 0:
                 self._open()
             if self._is_empty:
@@ -99,16 +100,24 @@ class EventFile:
         folder = self._folder()
         os.makedirs(folder, exist_ok=True)
         host = safe(socket.gethostname())
+        second = int(time.time())
+        newest = ""
+        with contextlib.suppress(PermissionError):  # to list is not to write
+            newest = max(filter(_NAME.match, os.listdir(folder)), default="")
         while True:
             name = (
-                f"events.out.tfevents.{int(time.time()):010d}"
+                f"events.out.tfevents.{second:010d}"
                 f".{host}.{os.getpid()}.{next(_numbers)}"
             )
+            if name <= newest:  # the clock was set back, or just that second
+                second = max(second, int(newest.split(".")[3])) + 1
+                continue
             try:
                 path = os.path.join(folder, name)
                 self._fd = os.open(path, _FLAGS, 0o666)
             except FileExistsError:  # of a container with our name and number
                 continue
+            self._opened = os.fstat(self._fd)
             self._is_empty = True
             return
 
@@ -121,17 +130,31 @@ class EventFile:
         except OSError:
             self.close()
 
-    def _leave_if_deleted(self) -> None:
-        with contextlib.suppress(OSError):
-            if self._fd >= 0 and os.fstat(self._fd).st_nlink == 0:
-                self.close()
+    def _leave_if_gone(self) -> None:
+        """
+        Begin another file if this one is deleted, or closed by somebody.
+        """
+        if self._fd >= 0 and (not self._is_ours() or self._is_deleted()):
+            self.close()
+
+    def _is_deleted(self) -> bool:
+        return os.fstat(self._fd).st_nlink == 0
+
+    def _is_ours(self) -> bool:
+        """
+        Whether the descriptor is still that of the file: a daemon closes all.
+        """
+        try:
+            return os.path.samestat(os.fstat(self._fd), self._opened)
+        except OSError:
+            return False
 
     def close(self) -> None:
         """
         Let go of the file; a later event begins another one.
         """
         with self._lock:
-            fd, self._fd = self._fd, -1
-            if fd >= 0:
+            if self._fd >= 0 and self._is_ours():
                 with contextlib.suppress(OSError):
-                    os.close(fd)
+                    os.close(self._fd)
+            self._fd = -1

@@ -7,6 +7,7 @@ import shutil
 import time
 
 import pytest
+from clocks import Clock
 
 from mllog.tensorboard import files
 from mllog.tensorboard.files import EventFile, safe
@@ -64,6 +65,43 @@ def test_file_of_somebody_else_is_never_written(tmp_path, monkeypatch):
         each.close()
 
     assert [b"0", b"1", b"2"] == contents(tmp_path)
+
+
+def test_names_sort_in_the_order_of_writing_whatever_the_clock_does(
+    tmp_path, monkeypatch
+):
+    """
+    TensorBoard never goes back to a name before the one it has read.
+    """
+    clock = Clock()
+    monkeypatch.setattr(files, "time", clock)
+    for number, moved in enumerate([0, -86400, 5, 1e9, -1e9, *[0] * 12]):
+        clock.now += moved
+        each = EventFile(lambda: str(tmp_path), bytes)
+        each.write(b"%02d" % number)
+        each.close()
+
+    assert [b"%02d" % number for number in range(17)] == contents(tmp_path)
+
+
+def test_file_whose_descriptor_is_another_file_now_is_begun_anew(
+    file, tmp_path, monkeypatch
+):
+    """
+    A daemon closes all descriptors; what took over the number is let be.
+    """
+    monkeypatch.setattr(files, "_SECONDS_BETWEEN_LOOKS", 0)
+    file.write(b"a;")
+    number = file._fd
+    os.close(number)
+    with open(tmp_path / "data", "w") as other:
+        assert number == other.fileno()
+
+        file.write(b"b;")
+        file.close()
+
+        assert 0 == os.fstat(other.fileno()).st_size
+    assert [b"head;a;", b"head;b;"] == contents(tmp_path)
 
 
 def test_folder_that_somebody_deletes_is_made_anew(
