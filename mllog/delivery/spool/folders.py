@@ -15,9 +15,10 @@ import re
 import socket
 import stat
 import time
+import warnings
 from collections.abc import Iterator
 
-from ...errors import ConfigError, shown
+from ...errors import ConfigError, MllogWarning, shown
 from .checkpoint import Checkpoint
 from .descriptor import SAFELY, File
 from .segments import Segment
@@ -27,7 +28,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Home", "check_folder", "homes"]
+__all__ = ["Home", "check_folder", "homes", "warn_once"]
 
 # flock itself does not work on this file system
 _UNSUPPORTED = frozenset(
@@ -183,19 +184,39 @@ def homes(folder: str) -> Iterator[tuple[str, bool]]:
     """
     The directories of owners below *folder*; whether one was being made only.
 
-    None is given from a folder that is open to others.
+    None is given from a folder that is open to others, and none that is open
+    to others or another user's: what is in it is left alone, with a warning.
+
+    Raises:
+        OSError: *folder* is there and cannot be read.
     """
     if _danger(folder):
         return
     try:
         names = sorted(os.listdir(folder))
-    except OSError:
+    except FileNotFoundError:
         return
     for name in names:
         match = _HOME.fullmatch(name)
         path = os.path.join(folder, name)
-        if match and not os.path.islink(path) and not _danger(path):
+        if not match or os.path.islink(path):
+            continue
+        if problem := _danger(path):
+            warn_once(f"the spool {path} is left alone: it {problem}")
+        else:
             yield path, bool(match[1])
+
+
+_warned: set[str] = set()
+
+
+def warn_once(text: str) -> None:
+    """
+    Warn of what nobody is told of otherwise, once in a process.
+    """
+    if text not in _warned:
+        _warned.add(text)
+        warnings.warn(text, MllogWarning, stacklevel=3)
 
 
 def _own_name(before: str) -> str:

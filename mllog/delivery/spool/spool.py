@@ -9,13 +9,12 @@ free, and the next process that looks inherits what was not delivered.
 from __future__ import annotations
 
 import contextlib
-import warnings
+import os
 from collections.abc import Iterator, Sequence
 
-from ...errors import MllogWarning
 from ...events import Entry, pack
 from .checkpoint import Checkpoint
-from .folders import Home, homes
+from .folders import Home, homes, warn_once
 from .head import Head
 from .inspection import Survey
 from .segments import (
@@ -29,8 +28,6 @@ from .syncing import syncer
 from .tail import ReentrantError, SpoolError, Tail
 
 __all__ = ["Spool", "adopt"]
-
-_warned: set[str] = set()
 
 
 class Spool:
@@ -313,24 +310,17 @@ def adopt(folder: str) -> Iterator[Spool]:
                 spool = _Inheritance(folder, home)
         except UnknownVersionError as exc:
             home.release()
-            _warn_once(path, exc)
+            warn_once(
+                f"the spool {path} was written by a later version of mllog"
+                f" and is left alone: {exc}"
+            )
             continue
-        except OSError:
+        except OSError as exc:
             home.release()
+            if os.path.isdir(path):  # not delivered meanwhile
+                warn_once(f"the spool {path} is left alone: {exc}")
             continue
         if spool is None or not spool.pending:
             home.remove()
         else:
             yield spool
-
-
-def _warn_once(path: str, problem: Exception) -> None:
-    if path in _warned:
-        return
-    _warned.add(path)
-    warnings.warn(
-        f"the spool {path} was written by a later version of mllog and is "
-        f"left alone: {problem}",
-        MllogWarning,
-        stacklevel=3,
-    )

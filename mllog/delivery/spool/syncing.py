@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ...forking import fork_safe_lock, tell_child
 from ...threads import SystemThread, sleep
+from .folders import warn_once
 
 __all__ = ["SYNC_SECONDS", "Syncer", "syncer"]
 
@@ -74,8 +75,19 @@ class Syncer:
                     self._thread = None
                     return
             while watched:  # emptied: nothing is held while it sleeps
-                with contextlib.suppress(OSError):
-                    watched.pop().sync()
+                _sync(watched.pop())
+
+
+def _sync(spool: _Syncable) -> None:
+    try:
+        spool.sync()
+    except OSError as exc:
+        # a filter may make an exception of it, which would end the thread
+        with contextlib.suppress(Warning):
+            warn_once(
+                f"a spool is not safe from a power cut: the disk does not"
+                f" take what was written: {exc}"
+            )
 
 
 syncer = Syncer()

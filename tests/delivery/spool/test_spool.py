@@ -764,6 +764,69 @@ def test_adopt_of_a_later_version_warns_once_and_leaves_it(
     assert not seen.known
 
 
+def test_adopt_leaves_what_is_open_to_others_and_says_so(make, tmp_path):
+    """
+    Records that wait for ever do not do so unseen.
+    """
+    spool = make()
+    spool.append([b"x"])
+    spool.close()
+    folder = str(tmp_path / "spool")
+    (home,) = (tmp_path / "spool").iterdir()
+    home.chmod(0o777)
+
+    with pytest.warns(MllogWarning, match="left alone.*written by others"):
+        assert [] == list(adopt(folder))
+
+    home.chmod(0o700)
+    (left,) = adopt(folder)
+    left.close()
+
+
+def test_adopt_of_what_cannot_be_read_says_so(make, tmp_path, monkeypatch):
+    """
+    A disk that fails is no empty spool.
+    """
+    spool = make()
+    spool.append([b"x"])
+    spool.close()
+
+    def refuse(self):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(segments.Reader, "check_version", refuse)
+
+    with pytest.warns(MllogWarning, match="left alone.*Input/output error"):
+        assert [] == list(adopt(str(tmp_path / "spool")))
+
+
+def test_sync_that_the_disk_refuses_says_so_once(make, monkeypatch):
+    """
+    What a power cut would lose is said, and it is tried again.
+    """
+    tries = []
+
+    def refuse(file):
+        tries.append(file)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(tail, "sync_file", refuse)
+    monkeypatch.setattr(syncing, "SYNC_SECONDS", 0.01)
+    monkeypatch.setattr(folders, "_warned", set())
+    said = []
+    monkeypatch.setattr(
+        warnings, "warn", lambda text, *_, **__: said.append(text)
+    )
+    make(fsync="interval").append([b"x"])
+    deadline = time.monotonic() + 5
+    while len(tries) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    (text,) = said
+    assert "power cut" in text
+    assert len(tries) >= 3
+
+
 def test_adopt_in_a_folder_that_is_missing_finds_nothing(tmp_path):
     """
     Nothing was ever spooled there.
