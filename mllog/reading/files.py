@@ -97,7 +97,11 @@ class Files:
 def rotated_from(path: str) -> list[str]:
     """
     The files that were rotated from the live file *path*, oldest first.
+
+    Where *path* is a link, they are beside the file that it leads to.
     """
+    if os.path.islink(path):
+        path = os.path.realpath(path)
     folder, live = os.path.split(path)
     try:
         found = _listed_again(folder, live, None)

@@ -189,6 +189,29 @@ def test_rotations_between_two_looks_lose_no_line(path, follow, pack):
     assert [b"2", b"3", b"4"] == list(followed.lines())
 
 
+def test_rotations_behind_a_link_are_followed(tmp_path, follow):
+    """
+    The file that a link leads to rotates beside itself.
+    """
+    (tmp_path / "big").mkdir()
+    link = tmp_path / "link.jsonl"
+    link.symlink_to("big/app.jsonl")
+    handler = mllog.TimestampedRotatingFileHandler(link)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    followed = Followed(str(link), Counter())
+    seen = []
+    for number in range(6):
+        handler.handle(logging.makeLogRecord({"msg": str(number)}))
+        if number % 3 == 0:
+            seen += followed.lines()
+        handler.doRollover()
+    seen += followed.lines()
+    followed.close()
+    handler.close()
+
+    assert [b"%d" % number for number in range(6)] == seen
+
+
 def test_numbered_rotations_between_two_looks_lose_no_line(path, follow):
     """
     RotatingFileHandler renames all of them each time.
