@@ -47,6 +47,12 @@ _KINDS = {"dictconfig": ".json", "fileconfig": ".ini"}
 # Folders of what goes with a preset
 _COMPANIONS = {"prometheus": ("prometheus", "grafana")}
 _INI = frozenset({".ini", ".cfg", ".conf", ".config"})
+_REINSTALL = "pip install --force-reinstall mllog-handlers"
+_FREEZE = (
+    "freeze it with them: PyInstaller --collect-all mllog, Nuitka"
+    " --include-package=mllog --include-package-data=mllog, cx_Freeze"
+    " --packages=mllog"
+)
 _SETTING = re.compile(r"ext://mllog\.env\.([A-Z0-9_]+)")
 
 
@@ -211,8 +217,15 @@ def presets_folder() -> Traversable:
     raise PresetNotFoundError(
         "the presets that belong to mllog are not installed",
         expected=f"a folder presets in {package}",
-        fix="pip install --force-reinstall mllog-handlers",
+        fix=_FREEZE if _is_frozen() else _REINSTALL,
     )
+
+
+def _is_frozen() -> bool:
+    """
+    Whether the program is one file or folder, without its packages as such.
+    """
+    return hasattr(sys, "frozen") or "__compiled__" in globals()
 
 
 def read_file(path: str) -> dict[str, Any] | configparser.ConfigParser:

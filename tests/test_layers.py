@@ -54,7 +54,7 @@ LAYERS = {
     ],
     3: ["handlers", "integrations"],
     4: ["checks", "config", "frameworks", "migrate", "report"],
-    5: ["__main__", "cli"],
+    5: ["__main__", "cli", "freezing"],
 }
 LAYER_OF = {name: layer for layer in LAYERS for name in LAYERS[layer]}
 MODULES = sorted(

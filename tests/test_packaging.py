@@ -3,6 +3,7 @@ What is shipped: metadata, the wheel, presets in every kind of installation.
 """
 
 import configparser
+import importlib
 import os
 import re
 import shutil
@@ -212,6 +213,73 @@ def test_presets_work_from_an_empty_environment(
     assert (work / "logs" / "latency.csv").exists()
     shown = _run(environment / "bin" / "mllog", "--version")
     assert mllog.__version__ in shown
+
+
+FROZEN = """
+import logging
+import mllog
+
+for name in ("files", "training", "inference", "monitoring", "syslog"):
+    mllog.preset(name)
+mllog.configure("training", stream="stdout")
+logging.getLogger("app").info("frozen", extra={"metrics": {"loss": 0.5}})
+"""
+
+
+def test_hook_for_pyinstaller_is_declared_and_there():
+    """
+    PyInstaller asks the entry point for folders, and looks for hook-<name>.py.
+    """
+    declared = _setup()["options.entry_points"]["pyinstaller40"]
+    home, _, name = declared.partition("=")[2].strip().partition(":")
+    (folder,) = getattr(importlib.import_module(home), name)()
+
+    assert (Path(folder) / "hook-mllog.py").is_file()
+
+
+@pytest.mark.packaging
+@pytest.mark.full
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("has_hook", [True, False], ids=["hook", "control"])
+def test_program_frozen_by_pyinstaller_finds_presets_or_says_how(
+    wheel, tmp_path, has_hook, missing
+):
+    """
+    With the hook they are there; without it the error says what to add.
+    """
+    venv.create(tmp_path / "venv", with_pip=True)
+    bin = tmp_path / "venv" / "bin"
+    install = [bin / "python", "-m", "pip", "install", "--quiet"]
+    try:
+        _run(*install, wheel, "pyinstaller")
+    except subprocess.CalledProcessError:
+        missing("PyInstaller", "cannot be installed")
+    if not has_hook:
+        (packages,) = (tmp_path / "venv" / "lib").glob("*/site-packages")
+        (packages / "mllog/freezing/hook-mllog.py").unlink()
+    (tmp_path / "app.py").write_text(FROZEN)
+    command = [bin / "pyinstaller", "-y", "--log-level", "ERROR"]
+    if not has_hook:
+        command += ["--hidden-import", "mllog.config"]
+    built = subprocess.run(
+        [*command, "app.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    if "shared library" in built.stderr:
+        missing("PyInstaller", "needs a Python with a shared library")
+    assert 0 == built.returncode, built.stderr
+
+    ran = subprocess.run(
+        [tmp_path / "dist/app/app"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+
+    if has_hook:
+        assert "frozen" in ran.stdout, ran.stderr
+        assert "frozen" in (tmp_path / "logs/training.jsonl").read_text()
+    else:
+        assert "--collect-all mllog" in ran.stderr
 
 
 @pytest.mark.packaging
