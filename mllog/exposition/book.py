@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakMethod
 
 from ..fields import Kind
 from ..forking import adopt_lock, fork_safe_lock, tell_child
@@ -25,7 +25,7 @@ from .cells import (
 from .names import base_name, help_of, label_names, sample_names
 from .records import OWN_NAMES, accounting
 
-__all__ = ["Book", "Family", "NameTaken", "book_of"]
+__all__ = ["Book", "Claims", "Family", "Late", "NameTaken", "book_of"]
 
 # what OpenMetrics allows names and values of an exemplar together
 _LONGEST_EXEMPLAR = 128
@@ -95,6 +95,111 @@ def family_of(instrument: Instrument, prefix: str) -> Family:
     )
 
 
+#: Told of a metric that lost its name; gives what counts its observations.
+Late = Callable[[Metric, NameTaken], Callable[[], object]]
+
+
+class Claims:
+    """
+    Which family has which name, of all that are on one page.
+
+    Guarantee:
+        What the application has registered keeps its name: before ours by
+        :meth:`claim`, and after it by :meth:`lost`.
+    """
+
+    def __init__(self) -> None:
+        self._owners: dict[str, Family] = {}
+        self._others: list[Collection[str]] = []
+        self._late: dict[Family, tuple[Metric, WeakMethod[Any] | None]] = {}
+
+    def heed(self, registry: Any) -> None:
+        """
+        Leave alone the names that others have in *registry*, now and later.
+        """
+        # there is no public way to ask; without this one clashes go unseen
+        names = getattr(registry, "_names_to_collectors", {})
+        # not the registry itself: it may hold us, and has to be let go
+        if not any(names is each for each in self._others):
+            self._others.append(names)
+
+    def clear(self) -> None:
+        """
+        Begin anew.
+        """
+        self._owners.clear()
+        self._late.clear()
+
+    def claim(
+        self,
+        family: Family,
+        metric: Metric,
+        late: Late | None = None,
+        more: Collection[str] = (),
+    ) -> None:
+        """
+        Take the names of *family*.
+
+        Args:
+            family: Whose they are.
+
+            metric: What it measures.
+
+            late: Told if somebody else takes one of them later.
+
+            more: Names that others have, in no registry.
+
+        Raises:
+            NameTaken: Something else has one of them.
+        """
+        names = sample_names(family.name, family.kind)
+        for name in names:
+            owner = self._owners.get(name)
+            if owner is not None and owner != family:
+                raise NameTaken(
+                    f"{' '.join(family.source)} would be {family.name} in"
+                    f" Prometheus, which {' '.join(owner.source)} is already;"
+                    " give one of them another name"
+                )
+            if name in OWN_NAMES or name in more or self._is_taken(name):
+                raise _taken(family)
+        self._owners.update(dict.fromkeys(names, family))
+        told = None if late is None else WeakMethod(late)
+        self._late[family] = metric, told
+
+    def _is_taken(self, name: str) -> bool:
+        return any(name in each for each in self._others)
+
+    def lost(self) -> Iterator[tuple[Family, Callable[[], object]]]:
+        """
+        Families of whose names others took one since, and what counts what is
+        measured of them from now on.
+        """
+        for family in list(self._late):
+            if any(
+                map(self._is_taken, sample_names(family.name, family.kind))
+            ):
+                metric, told = self._late.pop(family)
+                late: Late | None = told() if told is not None else None
+                # its handler may be gone: then nobody counts
+                count = int if late is None else late(metric, _taken(family))
+                yield family, count
+
+    @property
+    def others(self) -> int:
+        """
+        How many names others have.
+        """
+        return sum(map(len, self._others))
+
+
+def _taken(family: Family) -> NameTaken:
+    return NameTaken(
+        f"{' '.join(family.source)} would be {family.name} in Prometheus,"
+        " which is another metric of this process"
+    )
+
+
 class Book:
     """
     A collector of a registry, shared by the handlers that write into it.
@@ -112,10 +217,9 @@ class Book:
         # now, not at a scrape: a fork would find the import half done
         self._client = importlib.import_module("prometheus_client.core")
         self._utils = importlib.import_module("prometheus_client.utils")
-        # not the registry itself: it holds this book, and has to be let go
-        self._taken = _names_in(registry)
+        self._claims = Claims()
+        self._claims.heed(registry)
         self._lock = fork_safe_lock()
-        self._owners: dict[str, Family] = {}
         self._families: dict[
             Family, tuple[Metric, dict[tuple[str, ...], OurCell]]
         ] = {}
@@ -127,43 +231,49 @@ class Book:
         """
         In a forked child: begin at zero.
         """
-        self._owners.clear()
+        self._claims.clear()
         self._families.clear()
 
     def cell(
-        self, instrument: Instrument, labels: tuple[str, ...], prefix: str = ""
+        self,
+        instrument: Instrument,
+        labels: tuple[str, ...],
+        prefix: str = "",
+        late: Late | None = None,
     ) -> Cell:
         """
         The cell of a series; the same for handlers that measure the same.
 
+        Args:
+            instrument: What it measures.
+
+            labels: Values of its labels.
+
+            prefix: What its name begins with.
+
+            late: Told if the application takes the name later.
+
         Raises:
             NameTaken: Something else has the name.
         """
-        family = family_of(instrument, prefix)
+        family, metric = family_of(instrument, prefix), instrument.metric
         with self._lock:
             if family not in self._families:
-                self._claim(family)
-                self._families[family] = instrument.metric, {}
+                self._claims.claim(family, metric, late)
+                self._families[family] = metric, {}
             cells = self._families[family][1]
             if labels not in cells:
                 cells[labels] = self._made(family)
             return cells[labels]
 
-    def _claim(self, family: Family) -> None:
-        names = sample_names(family.name, family.kind)
-        for name in names:
-            if (owner := self._owners.get(name)) is not None:
-                raise NameTaken(
-                    f"{' '.join(family.source)} would be {family.name} in"
-                    f" Prometheus, which {' '.join(owner.source)} is already;"
-                    " give one of them another name"
-                )
-            if name in OWN_NAMES or name in self._taken:
-                raise NameTaken(
-                    f"{' '.join(family.source)} would be {family.name} in"
-                    " Prometheus, which is another metric of this process"
-                )
-        self._owners.update(dict.fromkeys(names, family))
+    def look(self) -> None:
+        """
+        Give up the names that the application has taken since.
+        """
+        with self._lock:
+            for family, count in self._claims.lost():
+                for cell in self._families.pop(family)[1].values():
+                    cell.refuse(count)
 
     def _made(self, family: Family) -> OurCell:
         if family.kind == "histogram":
@@ -176,16 +286,13 @@ class Book:
         """
         The families as prometheus_client has them.
         """
+        self.look()
         with self._lock:
             found = [
                 (family, metric, list(cells.items()))
                 for family, (metric, cells) in self._families.items()
             ]
         for family, metric, cells in found:
-            if not self._taken.isdisjoint(
-                sample_names(family.name, family.kind)
-            ):
-                continue  # the application came later
             written = self._client.Metric(
                 family.name, help_of(metric), family.kind, family.unit
             )
@@ -231,29 +338,6 @@ class Book:
             return None
         at = round(created, 3) if math.isfinite(created) else None
         return self._client.Exemplar({label: text}, value, at)
-
-
-class _Names:
-    """
-    The names that others have in a registry, as they are at each question.
-    """
-
-    def __init__(self, names: Any) -> None:
-        self._names = names
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def isdisjoint(self, names: list[str]) -> bool:
-        """
-        Whether nobody has one of *names*.
-        """
-        return not any(name in self._names for name in names)
-
-
-def _names_in(registry: Any) -> _Names:
-    # there is no public way to ask; without this one clashes go unseen
-    return _Names(getattr(registry, "_names_to_collectors", {}))
 
 
 _books: WeakKeyDictionary[Any, Book] = WeakKeyDictionary()

@@ -8,7 +8,7 @@ import math
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from threading import RLock
 from typing import Any, Final, NamedTuple
@@ -92,7 +92,17 @@ class _Cell:
     def __init__(self, lock: RLock) -> None:
         self._lock: Any = lock
         self.waiting: deque[Observation] = deque()
-        self.add = self.waiting.append
+        self.add: Callable[[Observation], object] = self.waiting.append
+
+    def refuse(self, count: Callable[[], object]) -> None:
+        """
+        Take no more: what waits and what comes is told to *count*, one by one.
+        """
+        with self._lock:
+            self.add = lambda _observation: count()
+            for _ in range(len(self.waiting)):
+                self.waiting.popleft()
+                count()
 
     def fold(self) -> None:
         """

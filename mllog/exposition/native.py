@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from typing import Any, Final
 
 from ..errors import ConfigError, shown
 from ..forking import adopt_lock, fork_safe_lock
 from ..metrics.instruments import Cell, Instrument, Observation
-from .book import Family, NameTaken, family_of
-from .names import help_of, sample_names
-from .records import OWN_NAMES
+from .book import Claims, Family, Late, family_of
+from .names import help_of
 
 __all__ = ["NativeBook", "folder_of_processes"]
 
@@ -55,22 +54,45 @@ def folder_of_processes(say: Callable[[str], None]) -> str:
     return folder
 
 
+class _NativeFamily:
+    """
+    A metric that prometheus_client keeps, as long as it has its name.
+    """
+
+    def __init__(self, metric: Any) -> None:
+        self.metric = metric
+        #: Counts what is measured, where the application has the name.
+        self.refuse: Callable[[], object] | None = None
+
+
 class _NativeCell:
     """
     A series that prometheus_client keeps.
     """
 
-    __slots__ = ("_put", "waiting")
+    __slots__ = ("_family", "_look", "_put", "waiting")
 
-    def __init__(self, put: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        put: Callable[[float], object],
+        family: _NativeFamily,
+        look: Callable[[], None],
+    ) -> None:
         self._put = put
+        self._family = family
+        self._look = look
         self.waiting: Sized = ()
 
     def add(self, observation: Observation) -> None:
         """
         Hand on the number; files of processes have no room for exemplars.
         """
-        self._put(observation[0])
+        self._look()
+        refuse = self._family.refuse
+        if refuse is None:
+            self._put(observation[0])
+        else:
+            refuse()
 
     def fold(self) -> None:
         """
@@ -83,56 +105,96 @@ class NativeBook:
     Metrics of prometheus_client, by name; there is one in a process.
 
     A name can be registered only once in a process, so they outlive the
-    handler that made them.
+    handler that made them.  Metrics of one name are one in the files, whatever
+    registry they are in: those of the application are left alone as in
+    :class:`mllog.exposition.book.Book`.
     """
 
     def __init__(self) -> None:
+        from prometheus_client import REGISTRY
+
         self._lock = fork_safe_lock()
-        self._metrics: dict[Family, Any] = {}
-        self._owners: dict[str, Family] = {}
-        self._adopt()
+        self._families: dict[Family, _NativeFamily] = {}
+        self._claims = Claims()
+        self._others = 0
+        self.heed(REGISTRY)
+        kept = _kept()
+        adopt_lock(kept.get("lock"))  # the one of all values
+        self._values: Sequence[Any] = kept.get("values", ())
 
-    def _adopt(self) -> None:
+    def heed(self, registry: Any) -> None:
         """
-        Have the one lock of all values be free in a forked child.
+        Leave alone the names that the application has in *registry*.
         """
-        from prometheus_client import values
-
-        try:
-            found = inspect.getclosurevars(values.ValueClass.inc).nonlocals
-        except Exception:  # a version that is built otherwise
-            return
-        adopt_lock(found.get("lock"))
+        self._claims.heed(registry)
 
     def cell(
-        self, instrument: Instrument, labels: tuple[str, ...], prefix: str = ""
+        self,
+        instrument: Instrument,
+        labels: tuple[str, ...],
+        prefix: str = "",
+        late: Late | None = None,
     ) -> Cell:
         """
         The cell of a series.
+
+        Args:
+            instrument: What it measures.
+
+            labels: Values of its labels.
+
+            prefix: What its name begins with.
+
+            late: Told if the application takes the name later.
 
         Raises:
             NameTaken: Something else has the name.
         """
         family = family_of(instrument, prefix)
         with self._lock:
-            if family not in self._metrics:
-                self._claim(family)
-                self._metrics[family] = _made(family, instrument)
-            metric = self._metrics[family]
+            found = self._families.get(family)
+            if found is None or found.refuse is not None:
+                more = () if found else self._names_in_files()
+                self._claims.claim(family, instrument.metric, late, more)
+                found = _NativeFamily(_made(family, instrument))
+                self._families[family] = found
+            metric = found.metric
             child = metric.labels(*labels) if family.labels else metric
         put = {"counter": "inc", "gauge": "set"}.get(family.kind, "observe")
-        return _NativeCell(getattr(child, put))
+        return _NativeCell(getattr(child, put), found, self.look)
 
-    def _claim(self, family: Family) -> None:
-        names = sample_names(family.name, family.kind)
-        for name in names:
-            if name in self._owners or name in OWN_NAMES:
-                raise NameTaken(
-                    f"{' '.join(family.source)} would be {family.name} in"
-                    " Prometheus, which is another metric already; give one"
-                    " of them another name"
-                )
-        self._owners.update(dict.fromkeys(names, family))
+    def look(self) -> None:
+        """
+        Give up the names that the application has taken since.
+        """
+        others = self._claims.others
+        if others != self._others:  # it is asked at each observation
+            self._others = others
+            for family, count in self._claims.lost():
+                self._families[family].refuse = count
+
+    def _names_in_files(self) -> set[str]:
+        """
+        Names that this process writes: those in no registry as well.
+        """
+        return {
+            name
+            for value in list(self._values)
+            for name in getattr(value, "_params", ())[1:3]
+        }
+
+
+def _kept() -> dict[str, Any]:
+    """
+    What the values of a process have in common: a lock, and all of them.
+    """
+    from prometheus_client import values
+
+    try:
+        found = inspect.getclosurevars(values.ValueClass.__init__)
+    except Exception:  # a version that is built otherwise
+        return {}
+    return dict(found.nonlocals)
 
 
 def _made(family: Family, instrument: Instrument) -> Any:

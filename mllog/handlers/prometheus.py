@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from .. import options
@@ -180,7 +181,7 @@ class PrometheusHandler(Handling, logging.Handler):
         self._book: Any = None
         self._totals: Totals | None = None
         if is_shared:
-            self._open_shared(ways, has_accounting)
+            self._open_shared(chosen, ways, has_accounting)
         else:
             self._open_own(chosen, has_accounting)
         self._ways = ways
@@ -206,8 +207,11 @@ class PrometheusHandler(Handling, logging.Handler):
         self._book = book_of(registry)
         self._book.has_accounting |= has_accounting
         self._cell_in: Callable[..., Cell] = self._book.cell
+        self._look: Callable[[], None] = self._book.look
 
-    def _open_shared(self, ways: Ways, has_accounting: bool) -> None:
+    def _open_shared(
+        self, registry: Any, ways: Ways, has_accounting: bool
+    ) -> None:
         """
         Write into files; read all of them where this process has a page.
         """
@@ -216,6 +220,8 @@ class PrometheusHandler(Handling, logging.Handler):
 
         if _native is None:
             _native = NativeBook()
+        _native.heed(registry)
+        self._look = _native.look
         if has_accounting:
             _totals = self._totals = _totals or Totals()
         self._cell_in = _native.cell
@@ -265,12 +271,22 @@ class PrometheusHandler(Handling, logging.Handler):
 
     def _cell(self, instrument: Instrument, labels: tuple[str, ...]) -> Cell:
         try:
-            return self._cell_in(instrument, labels, self._prefix)
+            return self._cell_in(
+                instrument, labels, self._prefix, self._clashes
+            )
         except NameTaken as exc:
-            if instrument.metric not in self._clashing:  # once for all series
-                self._clashing.add(instrument.metric)
-                self.reports.say(str(exc))
-            return _Refusing(self.ledger.refused)
+            return _Refusing(self._clashes(instrument.metric, exc))
+
+    def _clashes(
+        self, metric: Metric, error: NameTaken
+    ) -> Callable[[], object]:
+        """
+        Say that *metric* has no name; gives what counts its observations.
+        """
+        if metric not in self._clashing:  # once for all series
+            self._clashing.add(metric)
+            self.reports.say(str(error))
+        return partial(self.ledger.refused, "name_clash")
 
     # --- ends ---
 
@@ -291,6 +307,9 @@ class PrometheusHandler(Handling, logging.Handler):
         """
         How many records were measured, and how many values were refused.
         """
+        look = self.__dict__.get("_look")  # None while it is made
+        if look is not None:
+            look()
         return replace(self.ledger.stats(), failures=self._failures)
 
     def nudge(self) -> None:
@@ -336,14 +355,14 @@ class _Refusing:
 
     waiting = ()
 
-    def __init__(self, refuse: Callable[[str], None]) -> None:
+    def __init__(self, refuse: Callable[[], object]) -> None:
         self._refuse = refuse
 
     def add(self, _observation: Observation) -> None:
         """
         Count it.
         """
-        self._refuse("name_clash")
+        self._refuse()
 
     def fold(self) -> None:
         """
