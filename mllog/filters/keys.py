@@ -75,6 +75,7 @@ PARTS: Final = (
     "password",
     "passwort",
     "pgp_key",
+    "pg_pass",
     "priv_key",
     "private_key",
     "pwd",
@@ -179,8 +180,8 @@ _WHEN = re.compile(
 _OPENS: Final = _listed(
     """
     a access api app auth authentication bearer bot client code cookie csrf
-    data db device fcm guid hash her his http https id jwt key login my new oauth
-    oauth2 old on our php push refresh reset secret session sms temp the this
+    data db device fcm guid hash her his http https id jwt key login my oauth
+    oauth2 our php push refresh reset secret session sms temp the this
     token user uuid value verification verify web with x xsrf your
     """
 )

@@ -31,7 +31,8 @@ _MEASURED_AT: Final = """
     hitrate hr iou k maj majority map miou mr mrr ndcg p pass prec precision r
     rank rec recall rouge score sr success top tpr wer
 """
-_IMAGE_AT = re.compile(r"\dx\.\w{2,5}", re.IGNORECASE)
+# "icon@2x.png", "resnet50@v2.onnx"
+_VERSION_AT = re.compile(r"\dx\.\w{2,5}|v\d+\..*", re.IGNORECASE)
 # "x @ w.mT" without its spaces
 _TRANSPOSED: Final = (".mT", ".mH")
 
@@ -134,7 +135,7 @@ def is_address(text: str) -> bool:
     Whether *text* is somebody's address, and not ``mAP@0.5`` or ``x@w.mT``.
     """
     person, _, domain = text.partition("@")
-    if domain.endswith(_TRANSPOSED) or _IMAGE_AT.fullmatch(domain):
+    if domain.endswith(_TRANSPOSED) or _VERSION_AT.fullmatch(domain):
         return False
     if not domain[0].isdigit() and domain[:2] not in ("k.", "n."):
         return True
@@ -250,6 +251,11 @@ BUILTIN: Final = (
         re.compile(r"\b[A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,}"),
         (".atlasv1.",),
         is_long=True,
+    ),
+    Pattern(  # kaggle.json
+        "service_key",
+        re.compile(r"key\\*\"\s?:\s?\\*\"(?P<secret>[0-9a-f]{32})"),
+        ("username",),
     ),
     Pattern(  # Airtable's
         "service_key",

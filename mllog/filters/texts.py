@@ -13,7 +13,7 @@ from .issued import LEAST
 from .keys import HARMLESS_PASSES, Keys, Verdict
 from .patterns import Pattern
 
-__all__ = ["PAIR_NAMES", "PAIR_VALUES", "Texts"]
+__all__ = ["PAIR_NAMES", "PAIR_VALUES", "SAYS_NOTHING", "Texts"]
 
 #: Longer texts are cut here: what is not looked at is not passed on.
 LONGEST: Final = 64 * 1024
@@ -70,15 +70,22 @@ _BARE = re.compile(
 _ENCODED = re.compile(
     r"(?:[^\s&\"'<>;,)}%]|%(?!(?:25){0,3}(?:2[6cC027]|3[bB])))+"
 )
+_ENCODED_QUOTE = re.compile(r"(?:%(?:25){0,3}2[027]){1,3}")
 _LINE = re.compile(r"[^\r\n]*")
 _LINE_IN = {
     '"': re.compile(r"[^\r\n\"]*"),
     "'": re.compile(r"[^\r\n']*"),
 }
 _HEADERS = ("authorization", "cookie")
-_SAYS_NOTHING = frozenset(
-    ("true", "false", "none", "null", "nil", "undefined", "nan")
-)
+#: Under a secret name they say whether there is one, or how it went.
+SAYS_NOTHING: Final = frozenset(
+    (
+        "true", "false", "none", "null", "nil", "undefined", "nan", "yes",
+        "no", "ok", "on", "off", "set", "unset", "enabled", "disabled",
+        "missing", "required", "valid", "invalid", "expired", "failed",
+        "passed", "success",
+    )
+)  # fmt: skip
 _NUMBER = re.compile(
     r"[-+]?[\d.,_]+(?:e[-+]?\d+)?"
     r"(?:\s?(?:[a-zµ%]{1,7}(?:/[a-z]{1,7})?|/\s?[\d.,_]+[a-z]{0,3}))?"
@@ -296,7 +303,7 @@ class Texts:
     def _may_stay(self, value: str, verdict: Verdict) -> bool:
         if not value or value == self._replacement:
             return True
-        if value.lower() in _SAYS_NOTHING or _FRACTION.fullmatch(value):
+        if value.lower() in SAYS_NOTHING or _FRACTION.fullmatch(value):
             return True
         if verdict is not Verdict.UNLESS_NUMBER:
             return False
@@ -401,6 +408,8 @@ def _value_at(text: str, found: _Found) -> tuple[int, int]:
     """
     start = found.value
     if found.sign[0] == "%":
+        quote = _ENCODED_QUOTE.match(text, start)
+        start = quote.end() if quote else start
         encoded = _ENCODED.match(text, start)
         return start, encoded.end() if encoded else start
     if quoted := _QUOTE.match(text, start):

@@ -14,7 +14,7 @@ from typing import Any, Final
 from ..values import foreign, key_of
 from .keys import Keys, Verdict
 from .patterns import is_card
-from .texts import PAIR_NAMES, PAIR_VALUES, Texts
+from .texts import PAIR_NAMES, PAIR_VALUES, SAYS_NOTHING, Texts
 
 __all__ = ["LEAST_CARD", "Walk"]
 
@@ -46,6 +46,9 @@ _LOGINS: Final = {
 _NO_LOGIN: Final[frozenset[str]] = frozenset()
 # of a JSON Web Key the numbers that are private
 _KEY_TYPE: Final = "kty"
+_NOTHING_HIDDEN: Final[frozenset[str]] = frozenset()
+# {"username": …, "key": …} of kaggle.json
+_KAGGLE: Final = frozenset(("key",))
 _PRIVATE_NUMBERS: Final = frozenset(("d", "p", "q", "dp", "dq", "qi", "k"))
 
 
@@ -171,7 +174,9 @@ class Walk:
         found: dict[Any, Any] = {}
         changed = False
         named = self._pair_of(items)
-        is_jwk = _KEY_TYPE in items
+        hidden = _PRIVATE_NUMBERS if _KEY_TYPE in items else _NOTHING_HIDDEN
+        if "username" in items and len(items) <= _MOST_OF_PAIR:
+            hidden = _KAGGLE
         renamed = (
             {} if self._texts.clean.issuperset(items) else self.renamed(items)
         )
@@ -186,7 +191,7 @@ class Walk:
                 new = self.named(key, value, depth)
             if named is not None and key in PAIR_VALUES:
                 new = self.named(named, value, depth)
-            if is_jwk and key in _PRIVATE_NUMBERS:
+            if hidden and key in hidden:
                 new = self._replacement
             self._nodes -= 1
             changed = changed or new is not value or new_key is not key
@@ -334,11 +339,14 @@ def _logins_of(command: Any) -> frozenset[str]:
 
 def _says_nothing(value: Any) -> bool:
     """
-    Whether no secret can be in *value*: None, a bool, a float of any kind.
+    Whether no secret can be in *value*: None, a bool, a float of any kind, a
+    word such as ``"expired"``.
     """
     kind = type(value)
     if kind in _NOTHING:
         return True
+    if kind is str:
+        return len(value) < _FEW and value.lower() in SAYS_NOTHING
     try:
         return (
             hasattr(kind, "dtype")

@@ -185,6 +185,7 @@ def test_every_form_finds_its_shortest_key():
         "projects/p-12345/locations/us-central1/endpoints/4815162342",
         "arn:aws:s3:::models/resnet50/2026/11/30/model.onnx",
         "docker.io/vllm/vllm-openai@sha256:" + "0f1e2d3c" * 8,
+        "resnet50@v2.onnx",
         "q@k.transpose(-2, -1) and x@w.mT and icon@2x.png",
         "bert-base@v1.2 torch@2.1.dev0 pkg@1.2.3-beta.1",
         "https://registry:4873/@scope/package and https://medium.com/@ada",
