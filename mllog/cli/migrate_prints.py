@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import require
 from ..formatters.text import escaped
 from ..migrate import Left, MigrationOptions
-from ..migrate.files import (
+from ..migrate.source_files import (
     ConvertedFile,
     SkippedPath,
     convert_file,
@@ -87,7 +87,7 @@ def add_to(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--metrics",
         action="store_true",
-        help="give the records the numbers as fields, too",
+        help="also pass the numbers as fields",
     )
     parser.add_argument(
         "--configure",
@@ -145,22 +145,22 @@ def _show_summary(
 ) -> None:
     for each in programs:
         if each.problem:
-            _say(f"{each.path}: left: {each.problem}", "yellow")
+            _print_line(f"{each.path}: left: {each.problem}", "yellow")
         elif each.conversion is not None:
             _show_program(each)
     for one in skipped:
-        _say(f"{one.path}: skipped: {one.reason}", "dim")
+        _print_line(f"{one.path}: skipped: {one.reason}", "dim")
 
 
 def _show_program(program: ConvertedFile) -> None:
     made = program.conversion
     if made is None or not (made.converted or made.left):
         return
-    _say(f"{program.path}: {_count(made.converted)} to logging", "bold")
+    _print_line(f"{program.path}: {_count(made.converted)} to logging", "bold")
     for lines, reason in _grouped(made.left):
-        _say(f"  left: {lines}{reason}", "yellow")
+        _print_line(f"  left: {lines}{reason}", "yellow")
     for lines, reason in _grouped(made.notes):
-        _say(f"  note: {lines}{reason}", "dim")
+        _print_line(f"  note: {lines}{reason}", "dim")
 
 
 def _grouped(found: Iterable[Left]) -> Iterator[tuple[str, str]]:
@@ -191,10 +191,10 @@ def _show_diffs(changed: Iterable[ConvertedFile]) -> None:
             n=1,
         ):
             head = line.startswith(("+++", "---"))
-            _say(line, "bold" if head else _COLORS.get(line[:1], ""))
+            _print_line(line, "bold" if head else _COLORS.get(line[:1], ""))
 
 
-def _say(text: str, style: str) -> None:
+def _print_line(text: str, style: str) -> None:
     """
     One line, in color on a terminal.
     """
@@ -217,7 +217,7 @@ def _conclude(
     made = [each.conversion for each in programs if each.conversion]
     left = sum(len(each.left) for each in made)
     number = sum(each.converted for each in made)
-    files = f"{len(changed)} file{'' if len(changed) == 1 else 's'}"
+    files = _count(len(changed), "file")
     what = "changed" if given.write else "would change"
     sys.stderr.write(
         f"{files} {what}: {_count(number)} to logging, {left} left\n"
@@ -232,11 +232,11 @@ def _conclude(
 
 def _sets_up(program: ConvertedFile) -> bool:
     """
-    Whether logging is set up in a file, and its author knows how.
+    Whether logging is set up in a file, so that the hint is not needed.
     """
     text = program.file.text if program.file else ""
     return any(each in text for each in _SETTING_UP)
 
 
-def _count(number: int) -> str:
-    return f"{number} print{'' if number == 1 else 's'}"
+def _count(number: int, noun: str = "print") -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -234,7 +234,7 @@ def _run(given: argparse.Namespace) -> int:
             return 0
     # not at import: other commands need no rich
     from ..formatters.rich import wants_color
-    from ..report.render.sections import build_document
+    from ..report.render.report_sections import build_document
     from ..report.render.terminal import render_terminal
 
     render_terminal(build_document(view), sys.stdout, wants_color(sys.stdout))
@@ -252,7 +252,7 @@ def _with_comparisons(
 
 def _write_page(given: argparse.Namespace) -> int:
     from ..report.render.html import chart_script, render_html
-    from ..report.render.sections import build_document
+    from ..report.render.report_sections import build_document
 
     with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
         with Progress() as progress:

@@ -7,12 +7,12 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final, Literal
 
-from .source import ParsedSource, walk
+from .parsed_source import ParsedSource, walk
 
 if TYPE_CHECKING:
     import libcst as cst
 else:
-    from .source import cst
+    from .parsed_source import cst
 
 __all__ = ["Evidence"]
 

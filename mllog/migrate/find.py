@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from .analyse import Evidence
-from .literals import quoted
-from .source import ParsedSource, walk
+from .parsed_source import ParsedSource, walk
+from .string_literals import quoted
 
 if TYPE_CHECKING:
     import libcst as cst
 else:
-    from .source import cst
+    from .parsed_source import cst
 
 __all__ = ["Left", "Level", "Print", "PrintFinder", "failure_of"]
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from .source import Edit, ParsedSource, apply_edits, walk
+from .parsed_source import Edit, ParsedSource, apply_edits, walk
 
 if TYPE_CHECKING:
     import libcst as cst
 else:
-    from .source import cst
+    from .parsed_source import cst
 
 __all__ = ["ModuleLogger", "logger_for", "with_configuration"]
 

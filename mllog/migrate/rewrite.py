@@ -13,16 +13,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .analyse import Evidence
+from .extra_fields import MetricNames
 from .find import Left, Print, PrintFinder, failure_of
 from .loggers import logger_for, with_configuration
-from .messages import LogMessage, MessageBuilder
-from .metrics import MetricNames
-from .source import Edit, ParsedSource, apply_edits, walk
+from .parsed_source import Edit, ParsedSource, apply_edits, walk
+from .print_messages import LogMessage, MessageBuilder
 
 if TYPE_CHECKING:
     import libcst as cst
 else:
-    from .source import cst
+    from .parsed_source import cst
 
 __all__ = ["Conversion", "MigrationOptions", "convert"]
 

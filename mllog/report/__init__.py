@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from .parquet import convert as convert
     from .questions.comparison import compare as compare
     from .questions.comparison import sides_of as sides_of
-    from .questions.drift import drift as drift
+    from .questions.contents import counts as counts
+    from .questions.contents import curves as curves
+    from .questions.contents import error_messages as error_messages
+    from .questions.contents import losses as losses
+    from .questions.contents import summaries as summaries
+    from .questions.contents import volume as volume
+    from .questions.field_drift import drift as drift
     from .questions.latency import distribution as distribution
     from .questions.latency import latency as latency
     from .questions.latency import latency_over_time as latency_over_time
     from .questions.latency import slowest as slowest
-    from .questions.records import counts as counts
-    from .questions.records import curves as curves
-    from .questions.records import error_messages as error_messages
-    from .questions.records import losses as losses
-    from .questions.records import summaries as summaries
-    from .questions.records import volume as volume
-    from .questions.segments import error_segments as error_segments
-    from .questions.segments import slow_segments as slow_segments
+    from .questions.outlier_segments import error_segments as error_segments
+    from .questions.outlier_segments import slow_segments as slow_segments
 
 _HOMES = {
     "Logs": "logs",
@@ -47,22 +47,22 @@ _HOMES = {
     "Settings": "load.store",
     "compare": "questions.comparison",
     "convert": "parquet",
-    "counts": "questions.records",
-    "curves": "questions.records",
+    "counts": "questions.contents",
+    "curves": "questions.contents",
     "distribution": "questions.latency",
-    "drift": "questions.drift",
-    "error_messages": "questions.records",
-    "error_segments": "questions.segments",
+    "drift": "questions.field_drift",
+    "error_messages": "questions.contents",
+    "error_segments": "questions.outlier_segments",
     "latency": "questions.latency",
     "latency_over_time": "questions.latency",
-    "losses": "questions.records",
+    "losses": "questions.contents",
     "open_logs": "logs",
     "report": "build",
     "sides_of": "questions.comparison",
-    "slow_segments": "questions.segments",
+    "slow_segments": "questions.outlier_segments",
     "slowest": "questions.latency",
-    "summaries": "questions.records",
-    "volume": "questions.records",
+    "summaries": "questions.contents",
+    "volume": "questions.contents",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - the keys are names

@@ -13,14 +13,7 @@ from ..timestamps import utc
 from .answers import Comparison, Report
 from .logs import Logs
 from .questions.comparison import compare
-from .questions.drift import drift, drift_halves
-from .questions.latency import (
-    distribution,
-    latency,
-    latency_over_time,
-    slowest,
-)
-from .questions.records import (
+from .questions.contents import (
     counts,
     curves,
     error_messages,
@@ -28,7 +21,14 @@ from .questions.records import (
     summaries,
     volume,
 )
-from .questions.segments import error_segments, slow_segments
+from .questions.field_drift import drift, drift_halves
+from .questions.latency import (
+    distribution,
+    latency,
+    latency_over_time,
+    slowest,
+)
+from .questions.outlier_segments import error_segments, slow_segments
 
 __all__ = ["report"]
 

@@ -80,7 +80,7 @@ def test_check_sees_a_text_that_changed(monkeypatch):
     The control: a conversion that forgets to double ``%`` is found.
     """
     monkeypatch.setattr(
-        "mllog.migrate.literals.StringLiteral.code",
+        "mllog.migrate.string_literals.StringLiteral.code",
         lambda self, **_: (
             self.quote
             + "".join(getattr(p, "percent", p) for p in self.parts)

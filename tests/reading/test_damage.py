@@ -300,7 +300,7 @@ def test_folders_deeper_than_the_stack_are_read(tmp_path):
         for each, text in ((log, '{"message":"deep"}\n'), (program, "")):
             with open(each, "w") as file:
                 file.write(text)
-        from mllog.migrate.files import files_in
+        from mllog.migrate.source_files import files_in
 
         records, _, seen, _ = _all(tmp_path)
 

@@ -21,8 +21,8 @@ from ..answers import (
 )
 from ..logs import Logs
 from ..questions.comparison import compare, equal
+from ..questions.contents import counts
 from ..questions.latency import distribution, latency_over_time
-from ..questions.records import counts
 from .document import (
     TIMES,
     Headline,

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from ..fields import VOCABULARY
 from .analyse import Evidence
-from .literals import MessageValue, is_number, quoted
-from .messages import LogMessage
-from .source import ParsedSource
+from .parsed_source import ParsedSource
+from .print_messages import LogMessage
+from .string_literals import MessageValue, is_number, quoted
 
 if TYPE_CHECKING:
     import libcst as cst
 else:
-    from .source import cst
+    from .parsed_source import cst
 
 __all__ = ["ExtraFields", "MetricNames"]
 

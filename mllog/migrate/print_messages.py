@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .analyse import Evidence
-from .literals import (
+from .parsed_source import ParsedSource
+from .string_literals import (
     MessageValue,
     StringLiteral,
     codes_in,
@@ -18,12 +19,11 @@ from .literals import (
     percent_of,
     quoted,
 )
-from .source import ParsedSource
 
 if TYPE_CHECKING:
     import libcst as cst
 else:
-    from .source import cst
+    from .parsed_source import cst
 
 __all__ = ["LogMessage", "MessageBuilder"]
 

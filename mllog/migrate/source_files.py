@@ -21,13 +21,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..errors import ConfigError
+from .parsed_source import UnalignedError
 from .rewrite import Conversion, MigrationOptions, convert
-from .source import UnalignedError
 
 if TYPE_CHECKING:
     import libcst as cst
 else:
-    from .source import cst
+    from .parsed_source import cst
 
 __all__ = [
     "ConvertedFile",

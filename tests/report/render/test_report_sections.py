@@ -24,7 +24,7 @@ from mllog.report.render.document import (
 )
 from mllog.report.render.headlines import build_view
 from mllog.report.render.html import render_html
-from mllog.report.render.sections import build_document
+from mllog.report.render.report_sections import build_document
 from mllog.report.render.terminal import bars, render_terminal
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[31m\u202e&amp;"
