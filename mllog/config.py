@@ -4,6 +4,7 @@ Find, read and apply configurations: presets by name, files by path.
 
 from __future__ import annotations
 
+import codecs
 import configparser
 import importlib
 import json
@@ -12,10 +13,12 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import options
 from .env import SETTINGS
 from .errors import (
     ConfigError,
@@ -81,6 +84,9 @@ def configure(source: str | os.PathLike[str], **settings: Any) -> None:
     """
     Configure logging from a preset's name or from a file.
 
+    Levels may be words in any case, which logging itself refuses; a byte
+    order mark of the file is passed over.
+
     Args:
         source: A preset's name, or the path of a JSON, YAML, TOML or INI file.
 
@@ -102,6 +108,8 @@ def configure(source: str | os.PathLike[str], **settings: Any) -> None:
     config = read_file(text)
     if isinstance(config, configparser.ConfigParser):
         _override(config, settings, text)
+        for section in config.sections():
+            _name_level(config[section])
         logging.config.fileConfig(config, disable_existing_loggers=False)
     else:
         _apply(_with_settings(config, settings, text))
@@ -251,7 +259,7 @@ def _read(
             expected=".json, .yaml, .yml, .toml, .ini, .cfg, .conf or .config",
         )
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = _text_in(Path(path).read_bytes())
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path} cannot be read: {exc}") from exc
     try:
@@ -266,6 +274,15 @@ def _read(
             f"{path} holds no mapping", expected='{"version": 1, …}'
         )
     return config, text
+
+
+def _text_in(data: bytes) -> str:
+    """
+    UTF-8, or UTF-16 by its byte order mark: editors on Windows write one.
+    """
+    is_utf16 = data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _said(error: Exception) -> str:
@@ -324,7 +341,27 @@ def _with_settings(
 ) -> dict[str, Any]:
     _refuse_unknown(config, settings, owner)
     replaced: dict[str, Any] = _replaced(config, settings)
+    for key in ("handlers", "loggers"):
+        parts = replaced.get(key)
+        for part in parts.values() if isinstance(parts, dict) else ():
+            _name_level(part)
+    _name_level(replaced.get("root"))
     return replaced
+
+
+def _name_level(part: Any) -> None:
+    """
+    Write the level of *part* as logging knows it, which has capitals only.
+    """
+    with suppress(Exception):  # what is wrong logging itself refuses
+        if isinstance(part["level"], str):
+            named = options.level("level", part["level"])
+            is_text = not isinstance(part, dict)  # of an INI file
+            part["level"] = (
+                logging.getLevelName(named)
+                if (is_text and isinstance(named, int))
+                else named
+            )
 
 
 def _replaced(config: Any, settings: Mapping[str, Any]) -> Any:

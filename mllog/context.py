@@ -17,7 +17,7 @@ from contextvars import ContextVar, Token
 from types import FrameType, TracebackType
 from typing import Any, Final
 
-from . import forking
+from . import forking, options
 from .decoration import Around, Block, Opened
 from .fields import renamed
 from .spans import span_fields
@@ -295,7 +295,7 @@ class timed(Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
 
         message: The message, logged as it is.
 
-        level: Level of the record.
+        level: Level of the record, by number or name.
 
         field: Name of the field with the seconds, by ``time.perf_counter``.
 
@@ -307,13 +307,13 @@ class timed(Around):  # noqa: N801 - read as a verb: with mllog.timed(...)
         logger: logging.Logger | logging.LoggerAdapter[Any],
         message: str,
         *,
-        level: int = logging.INFO,
+        level: int | str = logging.INFO,
         field: str = "inference_latency",
         **fields: Any,
     ) -> None:
         self._logger = logger
         self._message = message
-        self._level = level
+        self._level = options.level_number("level", level)
         self._field = field
         self.fields = fields
         self._start = 0.0

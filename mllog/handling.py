@@ -106,6 +106,12 @@ class Handling(logging.Handler):
         """
         return None
 
+    def setLevel(self, level: int | str) -> None:  # noqa: N802
+        """
+        As in the stdlib, a name in any case.
+        """
+        super().setLevel(options.level("level", level))
+
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802
         """
         Use *fmt*, with this handler's ``formatter_options`` added to it.

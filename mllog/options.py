@@ -93,6 +93,7 @@ __all__ = [
     "from_zero",
     "integer",
     "level",
+    "level_number",
     "load",
     "made",
     "mapping",
@@ -281,6 +282,16 @@ def level(option: str, value: Any) -> int | str:
         shown(option, value),
         expected="DEBUG, INFO, WARNING, ERROR, CRITICAL or a number",
     )
+
+
+def level_number(option: str, value: Any) -> int:
+    """
+    The number of a logging level.
+    """
+    if type(value) is int:
+        return value
+    found = level(option, value)
+    return found if isinstance(found, int) else logging.getLevelName(found)
 
 
 def load(option: str, dotted: Any) -> Any:

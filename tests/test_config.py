@@ -480,6 +480,83 @@ def test_configure_file_of_each_kind(ending, text, tmp_path):
     assert logging.root.level == logging.ERROR
 
 
+LEVELS = {
+    **{word: 10 for word in ("DEBUG", "debug", "Debug", " debug ", "10")},
+    **{"info": 20, "warn": 30, "Warning": 30, "fatal": 50, "notset": 0},
+}
+
+
+@pytest.mark.parametrize("word", LEVELS)
+@pytest.mark.parametrize(
+    ("ending", "text"),
+    [("json", json.dumps(CONFIG)), ("toml", TOML), ("ini", INI)],
+)
+def test_configure_level_in_any_case_is_known(ending, text, word, tmp_path):
+    """
+    A level in a file, a setting or a variable may be a word in any case.
+    """
+    path = tmp_path / f"logging.{ending}"
+    path.write_text(text)
+    mllog.configure(path, level=word)
+    assert logging.root.level == LEVELS[word]
+
+    mllog.configure("console", level=word)
+    assert logging.root.level == LEVELS[word]
+
+    spec = json.loads(json.dumps(CONFIG))
+    spec["handlers"]["c"]["level"] = spec["root"]["level"] = word
+    spec["loggers"] = {"some.app": {"level": word}}
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(spec))
+    mllog.configure(other)
+    assert logging.root.level == LEVELS[word]
+    assert logging.root.handlers[0].level == LEVELS[word]
+    assert logging.getLogger("some.app").level == LEVELS[word]
+
+
+@pytest.mark.parametrize("word", ["loud", "", None, True, [10]])
+def test_configure_level_that_nobody_knows_is_refused(word, tmp_path):
+    """
+    What is no level is still logging's own error.
+    """
+    path = tmp_path / "logging.json"
+    path.write_text(json.dumps({**CONFIG, "root": {"level": word}}))
+
+    if word in (None, True):  # which logging passes over or takes for 1
+        mllog.configure(path)
+    else:
+        with pytest.raises(ValueError, match="root"):
+            mllog.configure(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("ending", "text"),
+    [
+        ("json", json.dumps(CONFIG, indent=1)),
+        ("yaml", json.dumps(CONFIG, indent=1)),
+        ("toml", TOML),
+        ("ini", INI),
+    ],
+)
+def test_configure_file_with_a_byte_order_mark_is_read(
+    ending, text, newline, encoding, tmp_path
+):
+    """
+    What editors of Windows put before a text is no part of it.
+    """
+    path = tmp_path / f"logging.{ending}"
+    path.write_bytes(text.replace("\n", newline).encode(encoding))
+
+    mllog.configure(path, level="ERROR")
+
+    assert logging.root.level == logging.ERROR
+    assert not [
+        each for each in config.check(path) if each.severity == "error"
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [

@@ -712,3 +712,19 @@ def test_record_of_a_logger_that_was_patched_has_its_context(
         logger.info("of a")
 
     assert written() == {"of a": "a"}
+
+
+@pytest.mark.parametrize("level", ["warning", "WARNING", "30", 30])
+def test_timed_level_is_a_number_or_a_word_in_any_case(level, logger):
+    """
+    A level by name does not raise where the block ends.
+    """
+    kept = Kept()
+    logger.addHandler(kept)
+
+    with mllog.timed(logger, "done", level=level):
+        pass
+
+    assert [each.levelno for each in kept.records] == [logging.WARNING]
+    with pytest.raises(mllog.ConfigError):
+        mllog.timed(logger, "done", level="loud")

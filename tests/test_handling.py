@@ -274,3 +274,17 @@ def test_logging_inside_a_handler_does_not_hang(handler, logger):
     logger.info("outside", extra={"x": Chatty()})
 
     assert len(handler.lines) == 2
+
+
+@pytest.mark.parametrize("word", ["error", "ERROR", "Error", "40", 40])
+def test_level_of_a_handler_is_a_word_in_any_case(word):
+    """
+    setLevel() and an argument take a name as people write it.
+    """
+    handler = mllog.ConsoleHandler()
+    handler.setLevel(word)
+
+    assert handler.level == logging.ERROR
+    assert mllog.RichHandler(level=word).level == logging.ERROR
+    with pytest.raises(mllog.ConfigError, match="loud"):
+        handler.setLevel("loud")

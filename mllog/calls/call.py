@@ -109,10 +109,7 @@ def plan_of(
             expected="a logger of Python's logging, or a LoggerAdapter",
             fix="write logging.getLogger(__name__)",
         )
-    if type(level) is not int:
-        level = options.level("level", level)
-        if isinstance(level, str):
-            level = int(logging.getLevelName(level))
+    level = options.level_number("level", level)
     named = {"model_name": model, "model_version": version}
     known = {name: value for name, value in named.items() if value is not None}
     return Plan(logger, level, {**known, **fields}, **more)

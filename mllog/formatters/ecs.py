@@ -77,11 +77,11 @@ def ecs(
     """
     first: dict[str, Any] = {
         "@timestamp": time,
-        "log.level": str(record.levelname).lower(),
+        "log.level": said(record.levelname).lower(),
         "message": message_of(record),
         "ecs.version": _ECS_VERSION,
         "log.logger": record.name,
-        "log.origin.file.name": os.path.basename(str(record.pathname)),
+        "log.origin.file.name": os.path.basename(said(record.pathname)),
         "log.origin.file.line": record.lineno,
         "log.origin.function": record.funcName,
         "process.pid": record.process,

@@ -89,7 +89,7 @@ def said(error: Any) -> str:
     try:
         return bounded(str, name_of, error)
     except Exception:
-        return f"<{type(error).__name__}>"
+        return name_of(error)
 
 
 def is_text(error: BaseException) -> bool:

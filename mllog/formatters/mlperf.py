@@ -231,7 +231,7 @@ class MLPerfFormatter(logging.Formatter):
         return self.formatException(info_of(error))
 
     def _file(self, record: logging.LogRecord) -> str:
-        path = str(record.pathname)
+        path = said(record.pathname)
         if self._root and path.startswith(self._root):
             return path[len(self._root) :].lstrip("/\\")
         return path

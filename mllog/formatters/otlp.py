@@ -113,6 +113,6 @@ def _add_trouble(document: dict[str, Any], record: logging.LogRecord) -> None:
         kind = type(error).__qualname__
         document["e"] = (kind, said(error), trace(error, chain=True))
     elif record.exc_text:
-        document["e"] = ("", "", str(record.exc_text))
+        document["e"] = ("", "", said(record.exc_text))
     if record.stack_info:
         document["k"] = record.stack_info

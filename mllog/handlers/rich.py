@@ -23,7 +23,7 @@ from ..context import copied
 from ..env import odd_sizes
 from ..fields import error_of, fields_of, message_of
 from ..filters.record_filter import LINES_AROUND, RecordFilter
-from ..formatters.exceptions import is_text, trace
+from ..formatters.exceptions import is_text, said, trace
 from ..formatters.rich import LONGEST_HIGHLIGHT, is_drawable
 from ..formatters.text import (
     escaped,
@@ -107,6 +107,7 @@ class RichHandler(Handling, _RichHandler):
             rich_options,
             list(dict.fromkeys(n for f in known for n in options.names_of(f))),
         )
+        level = options.level("level", level)
         super().__init__(level=level, console=console, **rich_options)
         self.set_up(filters, formatter_options)
         self._wrote = self.ledger.wrote
@@ -161,15 +162,16 @@ class RichHandler(Handling, _RichHandler):
             _cut_locals(traceback.trace)
         shown = [message_renderable, *([traceback] if traceback else [])]
         moment, time_format = _time_of(record, self.formatter)
+        path = escaped(said(record.pathname))
         return self._log_render(
             self.console,
             shown,
             log_time=moment,
             time_format=time_format,
             level=self.get_level_text(record),
-            path=os.path.basename(str(record.pathname)),
+            path=os.path.basename(path),
             line_no=record.lineno,
-            link_path=record.pathname if self.enable_link_path else None,
+            link_path=path if self.enable_link_path else None,
         )
 
     def _record_filters(self, name: str) -> list[RecordFilter]:
@@ -234,7 +236,7 @@ class RichHandler(Handling, _RichHandler):
         """
         A copy: rich formats the message again for a traceback, and writes on it.
         """
-        copy = copied(record, {"levelname": escaped(str(record.levelname))})
+        copy = copied(record, {"levelname": escaped(said(record.levelname))})
         error = error_of(record)
         copy.exc_info = None if error is None else info_of(error)
         if error is None or not self.rich_tracebacks:

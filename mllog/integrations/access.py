@@ -79,8 +79,8 @@ class AccessLog:
         self.header = header_name(request_id_header, owner=owner)
         try:
             self.logger = _logger(logger)
-            self._level = _level("level", level)
-            self._client_error = _level(
+            self._level = options.level_number("level", level)
+            self._client_error = options.level_number(
                 "client_error_level", client_error_level
             )
             self.included = _chosen("include", include, _OPTIONAL)
@@ -119,13 +119,6 @@ def _logger(given: Any) -> Any:
         shown("logger", given),
         expected="a logger of Python's logging, a LoggerAdapter, or a name",
     )
-
-
-def _level(option: str, value: int | str) -> int:
-    if type(value) is int:
-        return value
-    named = options.level(option, value)
-    return named if isinstance(named, int) else logging.getLevelName(named)
 
 
 def _chosen(

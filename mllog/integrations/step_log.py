@@ -63,10 +63,7 @@ class StepLog:
                 shown("logger", logger),
                 expected="a logger of Python's logging, or its name",
             )
-        if type(level) is not int:
-            level = options.level("level", level)
-            if isinstance(level, str):
-                level = int(logging.getLevelName(level))
+        level = options.level_number("level", level)
         known = dict(fields)
         # before Python 3.13 an adapter drops the fields of a call
         while isinstance(logger, logging.LoggerAdapter):
