@@ -130,7 +130,7 @@ def test_path_that_does_not_exist_is_a_message(tmp_path, capsys):
 
 def test_missing_package_names_the_extra(file, capsys, monkeypatch):
     """
-    Without LibCST the message says what to install.
+    Without LibCST the message names what to install.
     """
     monkeypatch.setitem(sys.modules, "libcst", None)
 

@@ -82,7 +82,7 @@ def test_report_compares_values_of_by_and_paths(path, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["nowhere.jsonl"], "there is no 'nowhere.jsonl'"),
         (["PATH", "--by", "modle_name"], "did you mean 'model_name'"),
@@ -92,18 +92,20 @@ def test_report_compares_values_of_by_and_paths(path, tmp_path, capsys):
         (["PATH", "--field", "modle"], "modle"),
     ],
 )
-def test_report_that_cannot_be_says_why(path, capsys, arguments, said):
+def test_report_that_is_impossible_prints_the_reason(
+    path, capsys, arguments, message
+):
     """
-    A mistake is told in words, with status 2.
+    A mistake is a message, with status 2.
     """
     typed = [str(path) if each == "PATH" else each for each in arguments]
 
     assert 2 == main(["report", *typed])
 
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_convert_says_what_it_wrote_and_passed_over(tmp_path, capsys):
+def test_convert_prints_what_it_wrote_and_skipped(tmp_path, capsys):
     """
     Counts of records and of what is none.
     """

@@ -32,7 +32,7 @@ def left(text):
 )
 def test_stream_and_text_decide_about_the_level(call, method):
     """
-    Standard error is a warning, or an error where the text says so.
+    Standard error is a warning, or an error where the text names one.
     """
     head = (
         "import sys, traceback\nfrom sys import stderr as err\n"

@@ -49,7 +49,7 @@ HEAD = "import logging\n\nlogger = logging.getLogger(__name__)\n\n"
         ),
     ],
 )
-def test_new_logger_stands_behind_the_imports(before, after):
+def test_new_logger_follows_the_imports(before, after):
     """
     The import is among its like, the logger before the first record.
     """

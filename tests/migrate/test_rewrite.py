@@ -45,7 +45,7 @@ def again(text, options):
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @given(st.lists(statements(), min_size=5, max_size=15))
-def test_statements_of_all_kinds_as_records_say_what_was_printed(found):
+def test_statements_of_all_kinds_as_records_equal_what_was_printed(found):
     """
     Each message is the text that print wrote, to the character.
     """
@@ -56,7 +56,7 @@ def test_statements_of_all_kinds_as_records_say_what_was_printed(found):
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @given(st.lists(statements(), min_size=5, max_size=15))
-def test_statements_with_metrics_say_what_was_printed(found):
+def test_statements_with_metrics_equal_what_was_printed(found):
     """
     Fields change nothing of the text, and evaluate nothing twice that matters.
     """
@@ -68,7 +68,7 @@ def test_statements_with_metrics_say_what_was_printed(found):
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @given(st.lists(statements(), min_size=20, max_size=30))
-def test_ten_thousand_statements_as_records_say_what_was_printed(found):
+def test_ten_thousand_statements_as_records_equal_what_was_printed(found):
     """
     The same with more than 10 000 statements.
     """
@@ -212,7 +212,7 @@ def test_value_that_format_writes_its_own_way_is_formatted_at_once(head):
 
 def test_print_within_a_print_is_converted_too():
     """
-    What stands in the arguments of another is found the second time round.
+    A print in the arguments of another is found in the second pass.
     """
     made = convert('print("a", lambda: print("b", lambda: print("c")))\n')
 

@@ -23,7 +23,7 @@ def served_logs(tmp_path_factory):
         yield logs, records
 
 
-def test_report_says_what_the_records_say(served_logs):
+def test_report_of_known_records_has_their_numbers(served_logs):
     """
     Counts, errors and percentiles are those of the records themselves.
     """
@@ -84,7 +84,7 @@ def test_report_of_no_latency_has_none(tmp_path):
 
 def test_report_of_nothing_is_empty(tmp_path):
     """
-    An empty file gives a report of no records.
+    The report of an empty file has no records.
     """
     path = written(tmp_path / "a.log", [])
 
@@ -113,7 +113,7 @@ def test_latencies_that_stand_in_csv_as_well_count_once(tmp_path):
 
 def test_identifiers_do_not_drift(tmp_path):
     """
-    Numbers that only tell requests apart are compared with nothing.
+    Numbers that only identify requests are not compared.
     """
     rows = [record(n, request_id=n, batch_size=n % 4) for n in range(400)]
     path = written(tmp_path / "a.log", rows)

@@ -38,7 +38,7 @@ def test_convert_gives_parquet_in_folders_that_anything_reads(tmp_path):
 
 def test_report_of_parquet_is_that_of_the_logs(tmp_path):
     """
-    A report says the same of both, metrics and steps included.
+    The reports of both are equal, metrics and steps included.
     """
     records = [
         *served(300),
@@ -108,25 +108,25 @@ def test_convert_never_leaves_its_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("by", "said"),
+    ("by", "message"),
     [
         (["absent"], "absent"),
         (["request_id"], "1001 values"),
     ],
 )
-def test_convert_refuses_a_partition_that_cannot_be(tmp_path, by, said):
+def test_convert_refuses_a_partition_that_cannot_be(tmp_path, by, message):
     """
     A field that is not there, or has a value per record, is refused.
     """
     path = written(tmp_path / "a.jsonl", served(1001))
 
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         convert(path, tmp_path / "out", by)
 
 
 def test_convert_refuses_a_folder_that_is_not_empty(tmp_path):
     """
-    Unless told to, it adds nothing to what is there.
+    Without append it adds nothing to a folder that has files.
     """
     path = written(tmp_path / "a.jsonl", served(10))
     convert(path, tmp_path / "out")

@@ -51,7 +51,7 @@ TORN = {
 
 def read_by(path):
     """
-    What mllog.read says of the same.
+    What mllog.read yields for the same.
     """
     records = mllog.read(path)
     count = sum(1 for _ in records)
@@ -253,7 +253,7 @@ def test_records_of_others_have_the_same_parts(tmp_path, made):
 
 def test_nan_is_counted_and_not_added_up(tmp_path):
     """
-    Records with NaN are told, whether mllog or another wrote it.
+    Records with NaN are counted, whether mllog or another library wrote them.
     """
     text = '{"level":"INFO","inference_latency":%s}\n'
     made = [text % each for each in ("0.1", "NaN", '"NaN"', "null")]
@@ -288,11 +288,11 @@ def test_large_integers_keep_their_digits(tmp_path):
 
 
 @pytest.mark.parametrize("name", TORN)
-def test_few_bad_lines_of_a_large_file_are_looked_at_alone(
+def test_few_bad_lines_of_a_large_file_are_read_again_alone(
     tmp_path, monkeypatch, name
 ):
     """
-    A file that is too large to be looked at as a whole gives the same.
+    A file that is too large to be read again in full has the same result.
     """
     monkeypatch.setattr("mllog.report.load.duckdb.LARGE_BYTES", 0)
     path = tmp_path / "a.jsonl"

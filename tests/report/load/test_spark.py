@@ -41,7 +41,7 @@ def spark(missing):
 
 def plain(backend, paths, session=None, **options):
     """
-    What a report says, but for times it took and digits behind the 12th.
+    A report as plain data, without timings and digits after the 12th.
     """
     from mllog.report import Settings
 

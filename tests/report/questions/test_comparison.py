@@ -93,9 +93,9 @@ def test_compare_finds_more_errors(logs_of):
     assert 0 < found.low < 0.01 < found.high < 0.02
 
 
-def test_compare_of_little_data_says_how_much_is_needed(logs_of):
+def test_compare_of_little_data_has_the_number_needed(logs_of):
     """
-    100 records show nothing; so many as it says would show the difference.
+    100 records show nothing; as many as needed show the difference.
     """
     chance = np.random.default_rng(9)
 
@@ -114,7 +114,7 @@ def test_compare_of_little_data_says_how_much_is_needed(logs_of):
     assert "different" == found["p95"].verdict
 
 
-def test_compare_of_nothing_says_so(logs_of):
+def test_compare_of_nothing_notes_it(logs_of):
     """
     A side without records is no error.
     """

@@ -54,7 +54,7 @@ def difference(unit, effect, low, high):
         (None, "–"),
     ],
 )
-def test_seconds_are_said_in_the_unit_that_suits_them(seconds, words):
+def test_seconds_are_formatted_in_a_suitable_unit(seconds, words):
     """
     Three digits, from nanoseconds to days.
     """
@@ -73,7 +73,7 @@ def test_seconds_are_said_in_the_unit_that_suits_them(seconds, words):
         (1e300, "1e+300"),
     ],
 )
-def test_numbers_are_said_with_the_digits_that_matter(value, words):
+def test_numbers_are_formatted_with_significant_digits(value, words):
     """
     Whole numbers in full, others with four digits.
     """
@@ -91,14 +91,14 @@ def test_numbers_are_said_with_the_digits_that_matter(value, words):
         (1e-9, "< 0.001 %"),
     ],
 )
-def test_parts_are_said_in_percent(part, words):
+def test_parts_are_formatted_in_percent(part, words):
     """
-    Few are not said to be none.
+    Few are not shown as none.
     """
     assert words == format_percent(part)
 
 
-def test_sizes_are_said_by_powers_of_ten():
+def test_sizes_are_formatted_by_powers_of_ten():
     """
     Bytes, kB, MB.
     """
@@ -125,7 +125,7 @@ def test_sizes_are_said_by_powers_of_ten():
         (difference("seconds", None, None, None), "–", "–"),
     ],
 )
-def test_effects_are_said_as_change(found, effect, interval):
+def test_effects_are_formatted_as_change(found, effect, interval):
     """
     Small ones in percent, large ones as factors, rates in points.
     """

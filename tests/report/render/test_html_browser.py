@@ -26,7 +26,7 @@ EVIL = (
 
 def logs_in(folder):
     """
-    A day of a server and of a training; what may be said is hostile as well.
+    A day of a server and of a training; fields are hostile as well.
     """
     folder.mkdir()
     chance = random.Random(1)
@@ -153,7 +153,7 @@ def test_nothing_of_records_runs_and_nothing_is_asked_for(chromium, html):
     assert [] == page.troubles
 
 
-def test_control_without_escaping_runs_what_records_say(
+def test_control_without_escaping_runs_scripts_of_records(
     chromium, html, tmp_path
 ):
     """
@@ -232,7 +232,7 @@ def labels_of(name):
     )
 
 
-def test_point_under_the_mouse_says_its_values(chromium, html):
+def test_point_under_the_mouse_shows_its_values(chromium, html):
     """
     Hovering over a bar shows when it was, and how many records there were.
     """
@@ -298,7 +298,7 @@ CONTRAST = """
 """
 
 
-def test_text_stands_out_from_what_is_behind_it(chromium, html, scheme):
+def test_text_has_enough_contrast(chromium, html, scheme):
     """
     The contrast of all text, that of charts included, is 4.5 and more.
     """

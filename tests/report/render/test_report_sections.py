@@ -1,5 +1,5 @@
 """
-What a report says to people, in the terminal and on its page.
+A rendered report, in the terminal and as a page.
 """
 
 import io
@@ -50,7 +50,7 @@ def text_of(found, width=80, color=False):
     return stream.getvalue()
 
 
-def test_slower_version_and_time_are_said_on_top(tmp_path):
+def test_slower_version_and_time_are_named_on_top(tmp_path):
     """
     Version 4 takes twice as long, and so does the second half of the time.
     """
@@ -76,7 +76,7 @@ def test_slower_version_and_time_are_said_on_top(tmp_path):
 
 def test_equal_versions_are_not_called_different(tmp_path):
     """
-    Where nothing differs no answer says so, and none says that it is proved.
+    Where nothing differs no answer claims a difference, or proven equality.
     """
     path = written(tmp_path / "a.log", served(3000, seed=5))
 
@@ -110,7 +110,7 @@ def test_drifting_input_is_named_and_latencies_are_no_input(tmp_path):
 
 def test_what_logs_do_not_have_is_one_line_each(tmp_path):
     """
-    Logs without latencies, groups, curves and summaries say which fields
+    Logs without latencies, groups, curves and summaries name the fields
     those need, and have no empty section.
     """
     path = written(tmp_path / "a.log", [record(n) for n in range(30)])
@@ -126,7 +126,7 @@ def test_what_logs_do_not_have_is_one_line_each(tmp_path):
 
 def test_empty_log_is_shown(tmp_path):
     """
-    A log without any record gives a page and a text, and no error.
+    A log without any record is rendered as a page and as text.
     """
     path = tmp_path / "a.log"
     path.write_bytes(b"")
@@ -276,7 +276,7 @@ def test_page_is_bounded_whatever_the_size_of_the_log(tmp_path):
 
 def test_report_shows_in_the_terminal_and_as_a_page(tmp_path, capsys):
     """
-    Without an option it is text; --html writes a page and says where.
+    Without an option it is text; --html writes a page and prints its path.
     """
     path = written(tmp_path / "a.log", served(300))
     html = tmp_path / "page.html"
@@ -308,7 +308,7 @@ def test_compare_is_shown_in_place_of_the_versions(tmp_path, capsys):
     assert "Holm" in text
 
 
-def test_run_field_tells_runs_apart(tmp_path, capsys):
+def test_run_field_identifies_runs(tmp_path, capsys):
     """
     --run names the field; without it training is shown as well.
     """
