@@ -150,7 +150,11 @@ def classes_of_errors():
     for module in pkgutil.walk_packages(mllog.__path__, "mllog."):
         if module.name.endswith("__main__"):
             continue
-        for each in vars(importlib.import_module(module.name)).values():
+        try:
+            made = importlib.import_module(module.name)
+        except ImportError:  # of an extra that is not installed
+            continue
+        for each in vars(made).values():
             if (
                 isinstance(each, type)
                 and issubclass(each, BaseException)
