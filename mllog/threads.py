@@ -172,6 +172,7 @@ class SystemThread:
         self._target: Callable[[], object] | None = target
         self._name = name
         self._ident = 0
+        self._is_own = True
         self._running = Lock()
 
     def start(self) -> None:
@@ -183,6 +184,7 @@ class SystemThread:
         """
         self._running.acquire()
         try:
+            self._is_own = _are_greenlets() or not are_all_green()
             if _are_greenlets():
                 _start_new_thread(self._run, ())
             else:
@@ -196,7 +198,7 @@ class SystemThread:
     def _run(self) -> None:
         self._ident = ident = _get_ident()
         target, self._target = self._target, None
-        is_own = not are_all_green()
+        is_own = self._is_own
         if is_own:
             _ours.add(ident)
         try:
@@ -237,7 +239,7 @@ def _are_greenlets() -> bool:
     Whether ``threading`` has greenlets for threads, and we need none of them.
     """
     is_replaced = _thread.start_new_thread is not _start_new_thread
-    return is_replaced and not are_all_green()
+    return is_replaced and (_get_ident() in _ours or not are_all_green())
 
 
 def are_all_green() -> bool:

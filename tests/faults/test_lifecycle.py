@@ -248,7 +248,7 @@ def _assert_no_noise(run):
 
 EXIT = r"""
 if CONTROL == "a budget for each handler":
-    lifecycle._deadline = lambda timeout, default: time.monotonic() + (
+    waiting.deadline = lambda timeout, default=5.0: time.monotonic() + (
         default if timeout is None else timeout
     )
     atexit.unregister(lifecycle._at_exit)
