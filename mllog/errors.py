@@ -20,6 +20,7 @@ import copyreg
 import importlib
 import re
 from collections.abc import Iterable
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
@@ -37,6 +38,8 @@ __all__ = [
     "shown",
 ]
 
+_MOST_NAMES = 200
+_LONGEST_NAME = 100
 _SECRET = re.compile(
     r"pass(word|wd|phrase)?|pwd|secret|token|(api|access|account)[_-]?key"
     r"|credential|private[_-]?key|authorization|cookie|connection_?string",
@@ -218,11 +221,18 @@ def require(package: str, extra: str) -> ModuleType:
 def nearest(name: str, known: Iterable[str]) -> str:
     """
     The known name that *name* was most likely meant to be, or ``""``.
+
+    So few names are looked at, and so short ones, that a file full of
+    mistakes takes no quadratic time.
     """
     import difflib  # not at import: 2 ms that only a mistake needs
 
+    if len(name) > _LONGEST_NAME:
+        return ""
     by_folded = {
-        candidate.casefold().replace("_", ""): candidate for candidate in known
+        candidate.casefold().replace("_", ""): candidate
+        for candidate in islice(known, _MOST_NAMES)
+        if len(candidate) <= _LONGEST_NAME
     }
     folded = name.casefold().replace("_", "")
     matches = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)

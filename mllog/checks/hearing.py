@@ -5,12 +5,12 @@ Whether summaries and drift hear the records, and are heard themselves.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections import defaultdict
 from typing import Final, NamedTuple
 
 from ..metrics.saying import DRIFT, SUMMARY
 from .findings import Report
-from .model import Logger, Part, Setup
+from .model import Lines, Logger, Part, Setup
 
 __all__ = ["check"]
 
@@ -49,21 +49,67 @@ def check(setup: Setup, report: Report) -> None:
     """
     if setup.is_incremental:
         return
+    tree = _Tree(setup)
     for part in setup.handlers.values():
         for kind, voice in _VOICES.items():
-            homes = [each for each in setup.loggers if _has(each, part)]
+            homes = tree.homes.get(part.name)
             if part.is_a(kind) and homes:
-                silent = _check_ears(part, homes, setup, report)
-                _check_voice(part, voice, silent, setup, report)
+                silent = _check_ears(part, homes, tree, report)
+                _check_voice(part, voice, silent, tree, report)
                 _check_place(part, homes, report)
 
 
-def _has(logger: Logger, part: Part) -> bool:
-    return any(each.name == part.name for each in logger.handlers)
+class _Tree:
+    """
+    The loggers of a configuration, each looked at once.
+
+    Attributes:
+        homes: The loggers that a handler is on, by its name.
+
+        levels: By the name of a logger, the levels of those whose records it
+            gets; None is only known when it runs.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self._lines = Lines(setup.loggers)
+        self._handlers = setup.handlers
+        self.homes: dict[str, list[Logger]] = defaultdict(list)
+        self.levels: dict[str, list[int | None]] = defaultdict(list)
+        self._heard: dict[_Voice, bool] = {}
+        for logger in setup.loggers:
+            for name in dict.fromkeys(each.name for each in logger.handlers):
+                self.homes[name].append(logger)
+            if logger.name not in _OWN:
+                level = self.judge(logger.name).level
+                for each in self._lines.way(logger.name):
+                    self.levels[each.name].append(level)
+
+    def judge(self, name: str) -> Logger:
+        """
+        The logger whose level is that of *name*.
+        """
+        last = _ROOT
+        for logger in self._lines.of(name):
+            if logger.level != logging.NOTSET:
+                return logger
+            last = logger
+        return _ROOT if last.name else last
+
+    def is_heard(self, voice: _Voice) -> bool:
+        """
+        Whether a handler gets what a voice says.
+        """
+        if voice not in self._heard:
+            self._heard[voice] = any(
+                _takes(self._handlers.get(reference.name), voice.level)
+                for logger in self._lines.way(voice.logger)
+                for reference in logger.handlers
+            )
+        return self._heard[voice]
 
 
 def _check_ears(
-    part: Part, homes: list[Logger], setup: Setup, report: Report
+    part: Part, homes: list[Logger], tree: _Tree, report: Report
 ) -> Logger | None:
     """
     Report a level that keeps what is logged at INFO from the handler.
@@ -80,15 +126,10 @@ def _check_ears(
         )
         return None
     for home in homes:
-        heard = [
-            _judge(each.name, setup)
-            for each in setup.loggers
-            if each.name not in _OWN and home in _way(each.name, setup)
-        ]
-        levels = [judge.level for judge in heard]
+        levels = tree.levels[home.name]
         lowest = min((each for each in levels if each is not None), default=0)
         if None not in levels and lowest > logging.INFO:
-            judge = _judge(home.name, setup)
+            judge = tree.judge(home.name)
             report.warning(
                 _place(judge),
                 f"{_title(judge)} is at {_name(lowest)}: what is logged at"
@@ -104,13 +145,13 @@ def _check_voice(
     part: Part,
     voice: _Voice,
     silent: Logger | None,
-    setup: Setup,
+    tree: _Tree,
     report: Report,
 ) -> None:
     """
     Report a handler whose records nobody gets.
     """
-    judge = _judge(voice.logger, setup)
+    judge = tree.judge(voice.logger)
     if judge.level is None or judge == silent:
         return
     if judge.level > voice.level:
@@ -121,11 +162,7 @@ def _check_voice(
             f" {_name(voice.level)}, do not appear",
             f"give {voice.logger} the level {_name(voice.level)}",
         )
-    elif not any(
-        _takes(setup.handlers.get(reference.name), voice.level)
-        for logger in _way(voice.logger, setup)
-        for reference in logger.handlers
-    ):
+    elif not tree.is_heard(voice):
         report.warning(
             part.path,
             f"no handler gets the {voice.said} of {part.label}: they are"
@@ -158,39 +195,6 @@ def _check_place(part: Part, homes: list[Logger], report: Report) -> None:
                 " which it does not read",
                 "put it on the root logger, or on one of the application",
             )
-
-
-def _judge(name: str, setup: Setup) -> Logger:
-    """
-    The logger whose level is that of *name*.
-    """
-    last = _ROOT
-    for logger in _line(name, setup):
-        if logger.level != logging.NOTSET:
-            return logger
-        last = logger
-    return _ROOT if last.name else last
-
-
-def _way(name: str, setup: Setup) -> Iterator[Logger]:
-    """
-    The configured loggers that a record of *name* goes through.
-    """
-    for logger in _line(name, setup):
-        yield logger
-        if not logger.propagates:
-            return
-
-
-def _line(name: str, setup: Setup) -> Iterator[Logger]:
-    """
-    The configured loggers among *name* and its parents.
-    """
-    by_name = {logger.name: logger for logger in setup.loggers}
-    parts = name.split(".") if name else []
-    for end in range(len(parts), -1, -1):
-        if (each := ".".join(parts[:end])) in by_name:
-            yield by_name[each]
 
 
 def _title(logger: Logger) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -19,6 +19,7 @@ from .lines import Path
 __all__ = [
     "UNKNOWN",
     "Kind",
+    "Lines",
     "Logger",
     "Part",
     "Reference",
@@ -206,6 +207,39 @@ class Logger:
     filters: tuple[Reference, ...] = ()
     propagates: bool = True
     level: int | None = logging.NOTSET
+
+
+class Lines:
+    """
+    Loggers with the ones above them.
+
+    Args:
+        loggers: All that are configured.
+    """
+
+    def __init__(self, loggers: Iterable[Logger]) -> None:
+        self._by_name = {each.name: each for each in loggers}
+        self._lengths = sorted(set(map(len, self._by_name)), reverse=True)
+
+    def of(self, name: str) -> Iterator[Logger]:
+        """
+        The configured loggers among *name* and its parents, up to the root.
+        """
+        for length in self._lengths:
+            is_end = (
+                length in (0, len(name)) or name[length : length + 1] == "."
+            )
+            if is_end and (above := name[:length]) in self._by_name:
+                yield self._by_name[above]
+
+    def way(self, name: str) -> Iterator[Logger]:
+        """
+        Those of them that a record of *name* goes through.
+        """
+        for logger in self.of(name):
+            yield logger
+            if not logger.propagates:
+                return
 
 
 @dataclass

@@ -4,11 +4,11 @@ How loggers, handlers, formatters and filters hang together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from ..errors import nearest
 from .findings import Report
-from .model import Logger, Part, Reference, Setup
+from .model import Lines, Logger, Part, Reference, Setup
 
 __all__ = ["check"]
 
@@ -168,10 +168,12 @@ def _check_doubles(loggers: list[Logger], report: Report) -> None:
     """
     Report a handler that a record of one logger reaches twice.
     """
-    by_name = {logger.name: logger for logger in loggers}
+    lines = Lines(loggers)
     for logger in loggers:
         mine = {reference.name: reference for reference in logger.handlers}
-        for above in _above(logger, by_name):
+        for above in lines.way(logger.name):
+            if above is logger:
+                continue
             for name in sorted(mine.keys() & _named(above.handlers)):
                 report.warning(
                     mine.pop(name).path,
@@ -181,19 +183,3 @@ def _check_doubles(loggers: list[Logger], report: Report) -> None:
                     f"take it out here, or set propagate of {logger.name!r}"
                     " to false",
                 )
-
-
-def _above(logger: Logger, by_name: Mapping[str, Logger]) -> Iterator[Logger]:
-    """
-    The configured loggers that a record of *logger* goes on to.
-    """
-    while logger.name and logger.propagates:
-        name = logger.name
-        while name:
-            name = name.rpartition(".")[0]
-            if name in by_name:
-                break
-        if name not in by_name:
-            return
-        logger = by_name[name]
-        yield logger

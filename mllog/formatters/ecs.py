@@ -165,8 +165,10 @@ def _free(name: str, value: Any, values: set[str], objects: set[str]) -> str:
 def _heads(name: str) -> list[str]:
     """
     The objects that *name* is in: of ``error.type`` that is ``error``.
+
+    Elasticsearch takes no more than 20 within each other.
     """
-    parts = name.split(".")
+    parts = name.split(".", _MAX_DEPTH)
     return [".".join(parts[:count]) for count in range(1, len(parts))]
 
 

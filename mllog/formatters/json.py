@@ -37,6 +37,7 @@ from .text import info_of, overrides
 
 __all__ = ["JSONFormatter"]
 
+_Dollar = logging.StringTemplateStyle
 # What a subclass may override; if it does, records take the way through them.
 _HOOKS = (
     "add_fields",
@@ -402,9 +403,19 @@ class JSONFormatter(JsonFormatter):
     def parse(self) -> list[str]:
         """
         As in python-json-logger, but ``{levelname:<8}`` is a ``levelname``.
+
+        Its expressions search from each ``%(`` or ``${`` to the end of the
+        line for what closes it: those that nothing closes are left out.
         """
         if not isinstance(self._style, logging.StrFormatStyle):
-            return super().parse()
+            fmt, is_dollar = self._fmt, isinstance(self._style, _Dollar)
+            opens, closes = ("${", "}") if is_dollar else ("%(", ")")
+            if isinstance(fmt, str):
+                self._fmt = _closed(fmt, opens, closes)
+            try:
+                return super().parse()
+            finally:
+                self._fmt = fmt
         return [
             name for _, name, _, _ in _braces.parse(self._fmt or "") if name
         ]
@@ -668,3 +679,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("two keys of one name")
     return found
+
+
+def _closed(fmt: str, opens: str, closes: str) -> str:
+    """
+    *fmt* without what opens a name after the last that is closed in its line.
+    """
+    lines = []
+    for line in fmt.split("\n"):
+        end = line.rfind(closes) + 1
+        lines.append(line[:end] + line[end:].replace(opens, ""))
+    return "\n".join(lines)

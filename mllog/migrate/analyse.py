@@ -5,6 +5,7 @@ What is known about an expression without running it.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 from .parsed_source import ParsedSource, walk
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 else:
     from .parsed_source import cst
 
-__all__ = ["Evidence"]
+__all__ = ["Changes", "Evidence"]
 
 ValueType = Literal["", "text", "whole", "number", "tuple", "other"]
 RESULT_TYPES: Final[dict[str, ValueType]] = {
@@ -246,23 +247,19 @@ class Evidence:
                 return False
         return True
 
-    def may_change(self, later: cst.CSTNode, earlier: cst.CSTNode) -> bool:
+    def changes(self, nodes: Iterable[cst.CSTNode | None]) -> Changes:
         """
-        Whether evaluating *later* may change what *earlier* looks like.
+        What evaluating *nodes* one after another may change.
         """
-        if self.type_of(earlier) in ("text", "whole", "number"):
-            return False
-        shared = _names(earlier)
-        for each in walk(later):
-            if isinstance(each, (cst.Await, cst.Yield)):
-                return True
-            if (
-                isinstance(each, cst.Call)
-                and not self._is_pure(each)
-                and shared & _names(each)
-            ):
-                return True
-        return False
+        found: dict[str, int] = {}
+        pause = -1
+        for number, node in enumerate(nodes):
+            for each in () if node is None else walk(node):
+                if isinstance(each, (cst.Await, cst.Yield)):
+                    pause = number
+                elif isinstance(each, cst.Call) and not self._is_pure(each):
+                    found.update(dict.fromkeys(_names(each), number))
+        return Changes(self, found, pause)
 
     def _is_pure(self, call: cst.Call) -> bool:
         func = call.func
@@ -393,6 +390,36 @@ class Evidence:
             enums = [any(n.startswith("enum.") for n in b) for b in bases]
             return any(enums) and bases != [{"enum.Enum"}]
         return False
+
+
+class Changes:
+    """
+    Where names are changed for the last time.
+
+    Args:
+        evidence: What is known of the program.
+
+        last: The number of the last expression that may change a name.
+
+        pause: That of the last one in which other code may run; -1 of none.
+    """
+
+    def __init__(
+        self, evidence: Evidence, last: Mapping[str, int], pause: int
+    ) -> None:
+        self._evidence = evidence
+        self._last = last
+        self._pause = pause
+
+    def reach(self, node: cst.CSTNode, number: int) -> bool:
+        """
+        Whether what comes after *number* may change what *node* looks like.
+        """
+        if self._evidence.type_of(node) in ("text", "whole", "number"):
+            return False
+        return self._pause > number or any(
+            self._last.get(name, -1) > number for name in _names(node)
+        )
 
 
 def _literal(node: cst.CSTNode | None) -> ValueType:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .analyse import Evidence
+from .analyse import Changes, Evidence
 from .parsed_source import ParsedSource
 from .string_literals import (
     MessageValue,
@@ -147,43 +147,30 @@ class MessageBuilder:
         ``f"{stack} {stack.pop()}"`` writes the stack before the pop.
         """
         found: list[SplitArgument] = []
+        changes = self._evidence.changes(nodes)
         for number, piece in enumerate(pieces):
             if isinstance(piece, MessageValue):
                 found.append(piece)
-            elif self._is_late(piece, nodes[number + 1 :]):
+            elif _is_late(piece, changes, number):
                 found.append(self._splitter.whole(nodes[number]))
             else:
-                found.append(self._formatted(piece, nodes[number + 1 :]))
+                found.append(self._formatted(piece, changes, number))
         return found
 
-    def _is_late(
-        self, piece: list[StringLiteral], later: Sequence[cst.BaseExpression]
-    ) -> bool:
-        """
-        Whether a text such as ``"...".format(x)`` has to be made at once.
-        """
-        return any(
-            value.node is not None
-            and not value.eager
-            and value.spec != "?"
-            and self._may_change(later, value.node)
-            for value in _values(piece)
-        )
-
     def _formatted(
-        self, piece: list[StringLiteral], later: Sequence[cst.BaseExpression]
+        self, piece: list[StringLiteral], later: Changes, number: int
     ) -> list[StringLiteral]:
         values = _values(piece)
-        after = {
-            id(value): [each.node for each in values[number:] if each.node]
-            for number, value in enumerate(values, 1)
-        }
+        places = {id(value): place for place, value in enumerate(values)}
+        inside = self._evidence.changes(each.node for each in values)
 
         def timed(value: MessageValue) -> MessageValue:
-            if not value.eager or value.node is None:
+            node = value.node
+            if not value.eager or node is None:
                 return value
-            following = [*after[id(value)], *later]
-            if self._may_change(following, value.node):
+            if inside.reach(node, places[id(value)]) or later.reach(
+                node, number
+            ):
                 return value.formatted_at_once()
             return value
 
@@ -198,12 +185,18 @@ class MessageBuilder:
             for each in piece
         ]
 
-    def _may_change(
-        self,
-        later: Sequence[cst.BaseExpression],
-        earlier: cst.BaseExpression,
-    ) -> bool:
-        return any(self._evidence.may_change(each, earlier) for each in later)
+
+def _is_late(piece: list[StringLiteral], later: Changes, number: int) -> bool:
+    """
+    Whether a text such as ``"...".format(x)`` has to be made at once.
+    """
+    return any(
+        value.node is not None
+        and not value.eager
+        and value.spec != "?"
+        and later.reach(value.node, number)
+        for value in _values(piece)
+    )
 
 
 def _values(piece: Sequence[StringLiteral]) -> list[MessageValue]:

@@ -264,7 +264,10 @@ class _Reader:
             raise _refused(self._text, "smaller numbers") from None
 
     def _odd(self, tree: ast.AST) -> ConfigError:
-        part = ast.unparse(tree)
+        try:
+            part = ast.unparse(tree)
+        except RecursionError:
+            part = self._text
         part = part if len(part) <= 60 else part[:57] + "..."
         return _refused(
             self._text,

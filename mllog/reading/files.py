@@ -330,6 +330,7 @@ def _listed_again(
         paths = (
             os.path.join(folder, name)
             for name in os.listdir(folder or os.curdir)
+            if name.startswith(live)
         )
         found.update({each.path: each for each in _logs(paths)[live]})
     return [

@@ -161,12 +161,26 @@ class Table:
 
     def _begin(self, row: str, cells: list[str]) -> None:
         self._head = row
-        for name in cells:
-            name = name.removeprefix("\ufeff")
-            while name in self._columns:
-                name = f"{name}_"
-            self._columns.append(name)
+        self._columns = _distinct(
+            name.removeprefix("\ufeff") for name in cells
+        )
         self._is_ours = self._columns[0] == _OURS
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """
+    *names*, of which repeated ones become ``a_``, ``a_2``, ``a_3``.
+    """
+    found: dict[str, None] = {}
+    repeated: Counter[str] = Counter()
+    for name in names:
+        free = name
+        while free in found:
+            repeated[name] += 1
+            number = repeated[name]
+            free = f"{name}_" if number == 1 else f"{name}_{number}"
+        found[free] = None
+    return list(found)
 
 
 def _value(name: str, cell: str) -> str | int | float | None:

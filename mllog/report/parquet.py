@@ -144,25 +144,26 @@ def _table(logs: Logs, by: Sequence[str]) -> Any:
     if _DATE in by:
         columns[_DATE] = table.time_us
     mixed = _mixed(logs)
+    taken = {each.lower() for each in columns}
     for each in logs.schema.columns:
-        name = _free(each.label, columns)
+        name = _free(each.label, taken)
         if not each.is_number:
             columns[name] = table[each.text]
             continue
         columns[name] = table[each.number]
         if each in mixed:
-            columns[_free(f"{name}_text", columns)] = table[each.text]
+            columns[_free(f"{name}_text", taken)] = table[each.text]
     _refuse_many(logs, by)
     return table.select(**columns)
 
 
-def _free(name: str, taken: dict[str, Any]) -> str:
+def _free(name: str, taken: set[str]) -> str:
     """
-    The name of a column that no other has, whatever its case.
+    The name of a column that no other has, whatever its case; it is taken.
     """
-    lower = {each.lower() for each in taken}
-    while name.lower() in lower:
+    while name.lower() in taken:
         name += "_"
+    taken.add(name.lower())
     return name
 
 

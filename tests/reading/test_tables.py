@@ -104,6 +104,8 @@ def test_columns_of_one_name_are_told_apart():
     The second column of a name gets an underscore.
     """
     assert [{"a": 1, "a_": 2, "b": 3}] == found(b"a,a,b\n1,2,3\n")[0]
+    many = found(b"a,a_2,a,a,a\n1,2,3,4,5\n")[0]
+    assert [{"a": 1, "a_2": 2, "a_": 3, "a_3": 4, "a_4": 5}] == many
 
 
 CELL = st.text(max_size=6).filter(lambda text: "\0" not in text)
