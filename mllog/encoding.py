@@ -134,7 +134,7 @@ def encode_line(
             return _repaired(document, nan, max_bytes) + b"\n"
         if 127 in line or not line.isascii():
             line = escape_controls(line)
-        if len(line) <= max_bytes + 1 and (
+        if len(line) <= max_bytes and (
             # from the right: twice as fast as b"null" in line
             line.rfind(b"null") < 0 or not _may_be_nonfinite(document)
         ):
@@ -201,10 +201,10 @@ def escape_controls(line: bytes) -> bytes:
     JSON in UTF-8 with DEL, C1 and bidi controls escaped as C0 always is.
     """
     if (
-        127 in line
+        (0xE2 in line and _find_mark(line))
         or (0xC2 in line and _find_c1(line))
-        or (0xE2 in line and _find_mark(line))
         or (0xD8 in line and b"\xd8\x9c" in line)
+        or 127 in line
     ):
         return _CONTROLS.sub(_escaped, line)
     return line

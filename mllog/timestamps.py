@@ -12,6 +12,10 @@ __all__ = ["chooses_time", "utc"]
 
 _MICROS = tuple(f"{micro:03d}Z" for micro in range(1000))
 
+_TIME_FORMAT = logging.Formatter.default_time_format
+_MSEC_FORMAT = logging.Formatter.default_msec_format
+_CLOCKS = (time.localtime, time.gmtime)
+
 # The text of the millisecond that was asked for last: records come in bursts,
 # and this is a third of the time a datetime takes.  One tuple, so that threads
 # see both or neither.
@@ -41,11 +45,10 @@ def chooses_time(formatter: logging.Formatter) -> bool:
 
     UTC alone says nothing new to who writes UTC anyway.
     """
-    base = logging.Formatter
     return (
-        formatter.default_time_format != base.default_time_format
-        or formatter.default_msec_format != base.default_msec_format
-        or formatter.converter not in (time.localtime, time.gmtime)
+        formatter.default_time_format is not _TIME_FORMAT
+        or formatter.default_msec_format is not _MSEC_FORMAT
+        or formatter.converter not in _CLOCKS
     )
 
 

@@ -86,6 +86,8 @@ def said(error: Any) -> str:
     """
     What the exception, or anything else, says; its type where it cannot say.
     """
+    if type(error) is str:
+        return error
     try:
         return bounded(str, name_of, error)
     except Exception:

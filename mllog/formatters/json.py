@@ -133,6 +133,8 @@ class JSONFormatter(JsonFormatter):
         ConfigError: An option is unknown or has a value that cannot work.
     """
 
+    _is_made = False
+
     @options.checked
     def __init__(
         self,
@@ -176,11 +178,12 @@ class JSONFormatter(JsonFormatter):
             and not chooses_time(self)
             and not any(map(self._overrides, _HOOKS))
         )
+        self._is_made = True
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         # python-json-logger looks at its options again at each record
-        if name != "_direct" and "_direct" in self.__dict__:
+        if self._is_made and name not in ("_direct", "_is_made"):
             self._direct = False
             if name.startswith("json_"):
                 self._json_options.add(name)
@@ -238,7 +241,10 @@ class JSONFormatter(JsonFormatter):
         if type(message) is not str or not self._direct:
             return clean(self.format(record)).encode() + b"\n"
         own = record.__dict__
-        names, clashes = LAYOUTS.get(tuple(own)[_BEHIND:]) or layout_of(own)
+        try:
+            names, clashes = LAYOUTS[tuple(own)[_BEHIND:]]
+        except KeyError:
+            names, clashes = layout_of(own)
         if clashes:
             document = self._document(record)
         else:

@@ -27,6 +27,7 @@ from .text import (
     pairs,
     set_format,
     trouble_of,
+    with_names,
 )
 
 __all__ = ["LONGEST_HIGHLIGHT", "RichFormatter", "is_drawable", "wants_color"]
@@ -145,26 +146,31 @@ class RichFormatter(logging.Formatter):
         """
         The record as one line, and below it what went wrong.
         """
+        if type(record.name) is not str or type(record.levelname) is not str:
+            record = with_names(record)
         paint = self._paint
         line = (
             f"{paint.dim}{self._time(record)}{paint.end_dim} "
-            f"{paint.level(said(record.levelname))} {self._message(record)}"
+            f"{paint.level(record.levelname)} {self._message(record)}"
         )
         key, value, end = paint.key, paint.value, paint.end_value
         for name, text in pairs(fields_of(record)):
             line += f"  {key}{name}={value}{text}{end}"
-        line += f"  {paint.dim}{escaped(said(record.name))}{paint.end_dim}"
+        line += f"  {paint.dim}{escaped(record.name)}{paint.end_dim}"
         if record.exc_info or record.exc_text or record.stack_info:
             return "\n".join([line, *self._trouble(record)])
         return line
 
     def _time(self, record: logging.LogRecord) -> str:
         try:
-            if self._calls_format_time or "formatTime" in self.__dict__:
+            if self._calls_format_time:
                 return escaped(str(self.formatTime(record, self.datefmt)))
             second = int(record.created)
             known, clock = self._clock
             if second != known:
+                if "formatTime" in self.__dict__:  # set since
+                    self._calls_format_time = True
+                    return self._time(record)
                 clock = time.strftime(
                     self.datefmt or "%H:%M:%S", self.converter(second)
                 )

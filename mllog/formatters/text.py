@@ -31,11 +31,13 @@ __all__ = [
     "overrides",
     "pairs",
     "trouble_of",
+    "with_names",
 ]
 
 _DANGEROUS = re.compile(f"[{CONTROLS}\ud800-\udfff]")
 _IN_TRACE = re.compile(_DANGEROUS.pattern.replace("\x00-", "\x00-\x09\x0b-"))
 _parse_braces = string.Formatter().parse
+_NAMES = ("name", "levelname")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _LONGEST_VALUE = 8192
 
@@ -261,6 +263,7 @@ class TextFormatter(logging.Formatter):
         fmt = format if fmt is None else fmt
         set_format(self, fmt, datefmt, style, validate, defaults)
         self._own_layout = fmt is None and not overrides(self, "formatMessage")
+        self._chooses_time = chooses_time(self)
         self._shows_fields = (
             self._own_layout
             if fields is None
@@ -271,12 +274,14 @@ class TextFormatter(logging.Formatter):
         """
         The record as text; nothing is changed on the record.
         """
+        if type(record.name) is not str or type(record.levelname) is not str:
+            record = with_names(record)
         message = escaped(message_of(record))
         if self._own_layout:
             line = (
                 f"{self.formatTime(record, self.datefmt)}"
-                f" {escaped(said(record.levelname))}"
-                f" {escaped(said(record.name))} {message}"
+                f" {escaped(record.levelname)}"
+                f" {escaped(record.name)} {message}"
             )
         else:
             line = by_format(self, record, message)
@@ -293,7 +298,7 @@ class TextFormatter(logging.Formatter):
         """
         By *datefmt* and *converter* as in the stdlib, else ISO 8601 in UTC.
         """
-        if datefmt or chooses_time(self):
+        if datefmt or self._chooses_time:
             with suppress(Exception):  # a time that there is not
                 return super().formatTime(record, datefmt)
         return utc(record.created)
@@ -309,6 +314,14 @@ def overrides(
     """
     found = getattr(formatter, hook)
     return getattr(found, "__func__", None) is not getattr(base, hook)
+
+
+def with_names(record: logging.LogRecord) -> logging.LogRecord:
+    """
+    A record like *record* whose logger and level have names that are text.
+    """
+    names = {name: said(getattr(record, name)) for name in _NAMES}
+    return copied(record, names)
 
 
 def by_format(
