@@ -18,7 +18,7 @@ from ..fields import Kind, fields_of, message_of
 from ..metrics.metric import metrics_from
 from ..values import clean, convert
 from .json import JSONFormatter
-from .text import TextFormatter
+from .text import TextFormatter, overrides
 from .torchserve_metrics import Measures, frontend_name
 
 __all__ = ["TorchServeFormatter"]
@@ -73,7 +73,8 @@ class TorchServeFormatter(TextFormatter):
     Args:
         fmt: As for :class:`mllog.TextFormatter`, for records without metrics;
             None is ``%(message)s``.  As are *datefmt*, *style*, *validate*,
-            *defaults*, *format* and *fields*.
+            *defaults*, *format* and *fields*; with ``text="json"`` they are
+            those of :class:`mllog.JSONFormatter`, which always has fields.
 
         metrics: Configured metrics, :class:`mllog.Metric` or plain data.
 
@@ -126,6 +127,7 @@ class TorchServeFormatter(TextFormatter):
         prefix: str = "[METRICS]",
     ) -> None:
         fmt = format if fmt is None else fmt
+        for_json = fmt, datefmt, style, validate
         if fmt is None:
             fmt = {"{": "{message}", "$": "${message}"}.get(
                 style, "%(message)s"
@@ -149,7 +151,17 @@ class TorchServeFormatter(TextFormatter):
         )
         self._always = said == "always"
         is_json = options.choice("text", text, ("plain", "json")) == "json"
-        self._json = JSONFormatter() if is_json else None
+        self._json = None
+        if is_json:
+            if fields is not None and not self._shows_fields:
+                raise ConfigError(
+                    f'{shown("fields", fields)} with text="json"',
+                    expected="true: JSON always has them",
+                )
+            self._json = JSONFormatter(*for_json, defaults=defaults)
+            for hook in ("formatException", "formatStack"):
+                if overrides(self, hook):
+                    setattr(self._json, hook, getattr(self, hook))
         self._with_type = options.boolean("with_type", with_type)
         if not isinstance(prefix, str) or not prefix.isprintable():
             raise ConfigError(

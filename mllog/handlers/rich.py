@@ -33,6 +33,7 @@ from ..formatters.text import (
     trouble_of,
 )
 from ..handling import Handling
+from ..values import encodable
 
 __all__ = ["RichHandler"]
 
@@ -132,6 +133,8 @@ class RichHandler(Handling, _RichHandler):
         """
         The message as rich renders it, and the fields behind it.
         """
+        encoding = self.console.encoding
+        message = encodable(message, encoding)
         rendered: Any = Text(message)
         if len(message) <= LONGEST_HIGHLIGHT:
             try:
@@ -144,8 +147,9 @@ class RichHandler(Handling, _RichHandler):
         if self._show_fields and fields and isinstance(rendered, Text):
             first, *below = rendered.split("\n")
             for name, text in pairs(fields):
-                first.append(f"  {name}=", style="cyan")
-                first.append(text, style="bold")
+                shown = encodable(f"  {name}=", encoding)
+                first.append(shown, style="cyan")
+                first.append(encodable(text, encoding), style="bold")
             rendered = Text("\n").join([first, *below])
         return rendered
 

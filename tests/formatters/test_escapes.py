@@ -11,6 +11,7 @@ import hostile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 import mllog
 from mllog import encoding
@@ -249,3 +250,23 @@ def test_json_in_a_file_of_any_encoding_is_json(
         line.get("prompt"),
         *line.get("metadata", {}).values(),
     )
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_rich_console_of_any_encoding_gets_escapes(name):
+    """
+    rich raises for what a console cannot encode, and its record is lost.
+    """
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=name)
+    handler = mllog.RichHandler(
+        console=Console(file=stream, width=100), show_path=False
+    )
+
+    handler.handle(
+        logging.makeLogRecord({"msg": "smile 😀", "schlüssel": "café 😀"})
+    )
+    stream.flush()
+
+    assert handler.stats().written == 1
+    assert raw.getvalue().decode(name).count(r"\ud83d\ude00") == 2

@@ -617,6 +617,29 @@ def test_hook_of_mlperf_gives_its_traceback_and_stack():
     assert found["stack"] == "STACK"
 
 
+def test_options_of_torchserve_as_json_are_those_of_json():
+    """
+    With text="json" a format, defaults and hooks are JSON's.
+    """
+
+    class Short(mllog.TorchServeFormatter):
+        def formatException(self, ei):
+            return "SHORT"
+
+    made = Short(
+        "%(asctime)s %(stage)s",
+        datefmt="%H",
+        defaults={"stage": "prod"},
+        text="json",
+    )
+
+    line = json.loads(made.format(record_of(exc_info=failed())))
+
+    assert line == {"asctime": "09", "stage": "prod", "exc_info": "SHORT"}
+    with pytest.raises(mllog.ConfigError):
+        mllog.TorchServeFormatter(text="json", fields=False)
+
+
 # --- rich's handler ---
 
 
