@@ -45,6 +45,8 @@ __all__ = [
     "encode_short",
     "encode_value",
     "escape_controls",
+    "is_strict",
+    "with_numbers",
 ]
 
 Nan = Literal["null", "string"]
@@ -71,6 +73,12 @@ _find_mark = re.compile(
 _MAX_DEPTH = 250  # orjson's
 _MAX_BITS = 2048  # fewer digits than Python can be told to refuse
 _MAX_STEPS = 32
+# Of what is handed to an encoder that is not ours.
+_MOST_LEVELS = 32
+# What a strict reader may refuse, and pjl may have written.
+_doubtful = re.compile(
+    r'NaN|Infinity|\\ud|"(?:null|true|false|-?\d[\d.e+-]*)": ?'
+).search
 # Of the document itself: room for timestamp, level, logger and message.
 _LEAST_ITEMS = 4
 
@@ -450,3 +458,53 @@ def _put_ours(tree: dict[str, Any], key: str, value: Any) -> None:
     if key in tree:
         tree[_free(f"{key}_", tree)] = tree.pop(key)
     tree[key] = value
+
+
+def with_numbers(value: Any, above: tuple[int, ...] = ()) -> Any:
+    """
+    *value* with numpy's and torch's objects made plain, all else as it is.
+
+    python-json-logger knows many types and writes these as text.
+
+    Raises:
+        ValueError: Two keys would be one in JSON, or there is no end to it.
+    """
+    kind = type(value)
+    if kind is dict or kind is list or kind is tuple:
+        if len(above) >= _MOST_LEVELS or id(value) in above:
+            raise ValueError("too deep")
+        above = (*above, id(value))
+        if kind is not dict:
+            return [with_numbers(each, above) for each in list(value)]
+        plain = {
+            key_of(key): with_numbers(each, above)
+            for key, each in dict(value).items()
+        }
+        if len(plain) < len(value):
+            raise ValueError("two keys of one name")
+        return plain
+    if hasattr(kind, "shape") and hasattr(kind, "dtype"):
+        return convert(value)
+    return value
+
+
+def is_strict(text: str) -> bool:
+    """
+    Whether *text* is JSON by RFC 8259 and can be written as UTF-8.
+    """
+    try:
+        if _doubtful(text):
+            read = json.loads(text, object_pairs_hook=_unique)
+            json.dumps(read, ensure_ascii=False, allow_nan=False).encode()
+        else:
+            text.encode()
+    except Exception:
+        return False
+    return True
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("two keys of one name")
+    return found

@@ -4,16 +4,18 @@ Exceptions as data: type, message, traceback, and what caused them.
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..fields import causes_of, count_beyond
+from ..encoding import TRUNCATED
+from ..fields import causes_of, count_beyond, error_of
 from ..recursion import bounded
 from ..values import name_of
 
-__all__ = ["described", "is_text", "said", "trace"]
+__all__ = ["described", "is_text", "said", "trace", "trouble_in"]
 
 _MOST_EXCEPTIONS = 10
 
@@ -120,3 +122,26 @@ def _printed(error: BaseException, *, chain: bool) -> str:
         type(error), error, error.__traceback__, chain=chain
     )
     return "".join(lines).rstrip("\n")
+
+
+def trouble_in(
+    record: logging.LogRecord, trace_of: Callable[[Any], Any] = trace
+) -> dict[str, Any]:
+    """
+    The exception and the stack of *record*, and whether some are left out.
+    """
+    found: dict[str, Any] = {}
+    error = error_of(record)
+    if error is not None:
+        found["exception"] = described(error, trace_of)
+        if "truncated" in found["exception"]:
+            found[TRUNCATED] = True
+    elif record.exc_text:
+        found["exception"] = {
+            "type": None,
+            "message": None,
+            "traceback": said(record.exc_text),
+        }
+    if record.stack_info:
+        found["stack"] = record.stack_info
+    return found

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from string import Formatter
 from typing import Any, Final
@@ -17,7 +16,14 @@ from pythonjsonlogger.json import JsonFormatter
 
 from .. import encoding, options
 from ..context import copied
-from ..encoding import TRUNCATED, encode, encode_line, escape_controls
+from ..encoding import (
+    TRUNCATED,
+    encode,
+    encode_line,
+    escape_controls,
+    is_strict,
+    with_numbers,
+)
 from ..errors import ConfigError
 from ..fields import (
     LAYOUTS,
@@ -30,9 +36,9 @@ from ..fields import (
     message_of,
 )
 from ..timestamps import chooses_time, utc
-from ..values import clean, convert, key_of
+from ..values import clean
 from .ecs import ECS_KEYS, ECS_NAMES, distinct_paths, ecs, refuse_paths
-from .exceptions import described, said, trace
+from .exceptions import said, trace, trouble_in
 from .text import info_of, overrides
 
 __all__ = ["JSONFormatter"]
@@ -51,7 +57,6 @@ _HOOKS = (
     "serialize_log_record",
 )
 _BEHIND = OWN_COUNT - 1
-_MAX_DEPTH = 32
 _RESERVED: Final = frozenset(RESERVED_ATTRS)
 # What our own keys tell already, where reserved_attrs do not name it.
 _TOLD: Final = frozenset(
@@ -79,10 +84,6 @@ _FLAGS: Final = frozenset(
 # What the encoder adds last.
 _LAST: Final = frozenset({encoding.NONFINITE, TRUNCATED})
 _braces = Formatter()
-# What a strict reader may refuse, and pjl may have written.
-_doubtful = re.compile(
-    r'NaN|Infinity|\\ud|"(?:null|true|false|-?\d[\d.e+-]*)": ?'
-).search
 
 
 class JSONFormatter(JsonFormatter):
@@ -257,7 +258,7 @@ class JSONFormatter(JsonFormatter):
             for name in names:
                 document[name] = own[name]
         if record.exc_info or record.exc_text or record.stack_info:
-            document.update(_trouble(record))
+            document.update(trouble_in(record))
         return encode_line(document, self._nan, self._max_bytes)
 
     def format(self, record: logging.LogRecord) -> str:
@@ -275,7 +276,7 @@ class JSONFormatter(JsonFormatter):
             if "formatter_error" in document:
                 document["formatter_error_"] = document.pop("formatter_error")
             document["formatter_error"] = f"{type(exc).__name__}: {said(exc)}"
-            document.update(_trouble(record))
+            document.update(trouble_in(record))
             return encode(document, self._nan, self._max_bytes).decode()
 
     # --- the way through python-json-logger's hooks ---
@@ -434,8 +435,8 @@ class JSONFormatter(JsonFormatter):
             line = encode(log_data, nan=self._nan, max_bytes=self._max_bytes)
             return line.decode()
         try:
-            text = super().jsonify_log_record(_with_numbers(log_data))
-            text = _harmless(text) if _is_strict(text) else ""
+            text = super().jsonify_log_record(with_numbers(log_data))
+            text = _harmless(text) if is_strict(text) else ""
         except Exception:
             text = ""
         return text if text and self._fits(text) else self._as_made(log_data)
@@ -548,7 +549,7 @@ class JSONFormatter(JsonFormatter):
         """
         error = error_of(record)
         is_known = "exc_info" in texts and self._overrides("formatException")
-        found = _trouble(
+        found = trouble_in(
             record,
             lambda each: (
                 texts["exc_info"]
@@ -597,29 +598,6 @@ def _core(record: logging.LogRecord, time: str) -> dict[str, Any]:
     }
 
 
-def _trouble(
-    record: logging.LogRecord, trace_of: Callable[[Any], Any] = trace
-) -> dict[str, Any]:
-    """
-    The exception and the stack of *record*, and whether some are left out.
-    """
-    found: dict[str, Any] = {}
-    error = error_of(record)
-    if error is not None:
-        found["exception"] = described(error, trace_of)
-        if "truncated" in found["exception"]:
-            found[TRUNCATED] = True
-    elif record.exc_text:
-        found["exception"] = {
-            "type": None,
-            "message": None,
-            "traceback": said(record.exc_text),
-        }
-    if record.stack_info:
-        found["stack"] = record.stack_info
-    return found
-
-
 def _looked_up(name: str, own: Mapping[str, Any]) -> Any:
     """
     What ``str.format`` would take for *name*, None where there is nothing.
@@ -635,56 +613,6 @@ def _harmless(text: str) -> str:
     JSON with its control and bidi characters escaped.
     """
     return escape_controls(text.encode()).decode()
-
-
-def _with_numbers(value: Any, above: tuple[int, ...] = ()) -> Any:
-    """
-    *value* with numpy's and torch's objects made plain, all else as it is.
-
-    python-json-logger knows many types and writes these as text.
-
-    Raises:
-        ValueError: Two keys would be one in JSON, or there is no end to it.
-    """
-    kind = type(value)
-    if kind is dict or kind is list or kind is tuple:
-        if len(above) >= _MAX_DEPTH or id(value) in above:
-            raise ValueError("too deep")
-        above = (*above, id(value))
-        if kind is not dict:
-            return [_with_numbers(each, above) for each in list(value)]
-        plain = {
-            key_of(key): _with_numbers(each, above)
-            for key, each in dict(value).items()
-        }
-        if len(plain) < len(value):
-            raise ValueError("two keys of one name")
-        return plain
-    if hasattr(kind, "shape") and hasattr(kind, "dtype"):
-        return convert(value)
-    return value
-
-
-def _is_strict(text: str) -> bool:
-    """
-    Whether *text* is JSON by RFC 8259 and can be written as UTF-8.
-    """
-    try:
-        if _doubtful(text):
-            read = json.loads(text, object_pairs_hook=_unique)
-            json.dumps(read, ensure_ascii=False, allow_nan=False).encode()
-        else:
-            text.encode()
-    except Exception:
-        return False
-    return True
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("two keys of one name")
-    return found
 
 
 def _closed(fmt: str, opens: str, closes: str) -> str:
