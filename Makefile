@@ -11,11 +11,13 @@ FAULTS ?= faults or full
 NOX ?=
 # More workers than cores: most tests wait for a process or a server.
 JOBS ?= 4
+# Without caches of bytecode each worker compiles all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n $(JOBS) --dist worksteal
 # uv takes seconds where pip takes minutes; it does not read pip's own
 # configuration, so pip is asked where it finds nothing.
-INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) \
+INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(1) \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1)
 EXTRAS := test,test-kafka,test-prometheus,test-s3,test-web,docs,lint,demo,yaml
 

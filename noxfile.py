@@ -42,12 +42,20 @@ ENCODERS = [
 ]
 
 
+def _install(session: nox.Session) -> None:
+    """
+    The extra test, compiled once instead of by each worker.
+    """
+    compiled = ["--compile-bytecode"] if session.venv_backend == "uv" else []
+    session.install(*compiled, "-e", ".[test]")
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """
     Install the wheel's dependencies and run the tests that need no demo.
     """
-    session.install("-e", ".[test]")
+    _install(session)
     more = [] if session.python in FAULTY else [WITHOUT_FAULTS]
     session.run("python", "-m", "pytest", *ARGUMENTS, *more, *session.posargs)
 
@@ -57,7 +65,7 @@ def without_orjson(session: nox.Session) -> None:
     """
     The tests where orjson is missing: the stdlib's encoder gives equal values.
     """
-    session.install("-e", ".[test]")
+    _install(session)
     if session.venv_backend == "uv":
         session.run("uv", "pip", "uninstall", "--quiet", "orjson")
     else:
