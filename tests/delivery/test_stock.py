@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 from shipping import unaccounted
 
 from mllog.delivery import backlog as backlogs
+from mllog import threads
 from mllog.delivery import outbox as outboxes
 from mllog.delivery import queue as queues
 from mllog.delivery import stock as stocks
@@ -992,7 +993,7 @@ class _Shipping(RuleBasedStateMachine):
         super().__init__()
         self.patch = pytest.MonkeyPatch()
         self.clock, self.disk_takes = Clock(), True
-        for module in (queues, stocks, backlogs, outboxes):
+        for module in (queues, stocks, backlogs, outboxes, threads):
             self.patch.setattr(module, "time", self.clock)
         append = Spool.append
 
@@ -1321,7 +1322,7 @@ class _Moves:
 
     def __init__(self, stock, spool):
         self.patch, self.clock = pytest.MonkeyPatch(), Clock()
-        for module in (queues, stocks, backlogs, outboxes):
+        for module in (queues, stocks, backlogs, outboxes, threads):
             self.patch.setattr(module, "time", self.clock)
         self.patch.setattr(stocks, "_AT_ONCE", 2)
         self.patch.setattr(stocks, "_HIGH_WATER", 0.0)
