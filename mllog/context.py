@@ -117,11 +117,12 @@ def is_being_logged(
 
         caller: What called the handler, if that is known.
     """
-    thread, process = record.thread, record.process
-    # None where logging was told to leave them out
-    if thread is not None and thread != threading.get_ident():
+    own = record.__dict__
+    # logging may be told to leave them out, and anybody may change them
+    thread, process = own.get("thread"), own.get("process")
+    if type(thread) is int and thread != threading.get_ident():
         return False
-    if process is not None and process != forking.process:
+    if type(process) is int and process != forking.process:
         return False
     if caller is not None and caller.f_code is _CALL_HANDLERS:
         return True  # the usual case, which needs no search

@@ -36,7 +36,7 @@ def _folder(tmp_path, monkeypatch):
     ("handler", "place", "said"),
     [
         ({"logdir": "x"}, "logdir", "write log_dir"),
-        ({"log_dir": 3}, "log_dir", "a folder"),
+        ({"log_dir": 3}, "log_dir", "expected a path"),
         ({"log_dir": "in_the_way/runs"}, "log_dir", "nothing can be written"),
         ({"run": "{stat}"}, "run", "write {start}"),
         ({"run": "../x"}, "run", "below log_dir"),

@@ -15,7 +15,9 @@ import queue
 import threading
 import time
 
+import hostile
 import pytest
+from ids import as_id
 from keeping import Kept
 
 import mllog
@@ -728,3 +730,25 @@ def test_timed_level_is_a_number_or_a_word_in_any_case(level, logger):
     assert [each.levelno for each in kept.records] == [logging.WARNING]
     with pytest.raises(mllog.ConfigError):
         mllog.timed(logger, "done", level="loud")
+
+
+@pytest.mark.parametrize("name", ["thread", "process"])
+@pytest.mark.parametrize(
+    "value", [hostile.RaisingEverything(), "main", None, 3], ids=as_id
+)
+def test_record_with_an_odd_thread_or_process_raises_nothing(
+    name, value, kept, logger
+):
+    """
+    Whose record it is is asked of numbers only, and a lost one is nobody's.
+    """
+    record = logging.makeLogRecord({"msg": "x", name: value})
+    lost = logging.makeLogRecord({"msg": "x"})
+    del lost.__dict__[name]
+    handler = mllog.ConsoleHandler(stream=io.StringIO())
+
+    with mllog.bind(request_id="a"):
+        handler.handle(record)
+        handler.handle(lost)
+
+    assert handler.stats().dropped == {}

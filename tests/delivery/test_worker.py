@@ -676,7 +676,7 @@ def test_poison_is_kept_for_people(tmp_path):
     assert not stats.dropped
     text = (tmp_path / "dead.jsonl").read_text()
     assert text.count("\n") == 2
-    assert '"value": "0000"' in text
+    assert '"value":"0000"' in text
 
 
 def test_poison_that_the_file_does_not_take_is_dropped(tmp_path):
