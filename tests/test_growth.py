@@ -16,6 +16,7 @@ import sys
 import time
 
 import pytest
+from growth import LINEAR, times_as_long
 from rich.console import Console
 
 import mllog
@@ -27,49 +28,6 @@ from mllog.reading.names import log_name
 from mllog.reading.selection import selection
 from mllog.reading.tails import FolderTail, Reading
 from mllog.reading.times import moment, seconds_of
-
-_LEAST_SECONDS = 0.004
-_MOST_SECONDS = 2.0
-_TIMES = 2.5
-
-
-def _seconds(call, value):
-    gc.disable()  # which takes longer the more there is
-    try:
-        begin = time.thread_time()
-        with contextlib.suppress(MllogError):
-            call(value)
-        return time.thread_time() - begin
-    finally:
-        gc.enable()
-
-
-def times_as_long(call, make, first=250, most=16_000):
-    """
-    How many times as long *call* takes for twice as much, at its best.
-
-    A bound that is reached in between is a step, and no growth: then it is
-    doubled once more.
-    """
-    size = first
-    _seconds(call, make(first // 5))  # what is remembered
-    while (
-        once := _seconds(call, make(size))
-    ) < _LEAST_SECONDS and size < most:
-        size *= 2
-    found = _doubled(call, make, size, once)
-    return found if found <= _TIMES else _doubled(call, make, 2 * size)
-
-
-def _doubled(call, make, size, small=float("inf")):
-    large = ratio = float("inf")
-    for _ in range(6):  # others use the machine, too
-        small = min(small, _seconds(call, make(size)))
-        large = min(large, _seconds(call, make(2 * size)))
-        ratio = large / max(small, _LEAST_SECONDS / 2)
-        if ratio <= _TIMES or large > _MOST_SECONDS:
-            break
-    return ratio
 
 
 # --- records ---
@@ -229,7 +187,7 @@ def test_record_takes_time_that_grows_with_its_size(writer):
     slow = {
         shape: round(ratio, 1)
         for shape, make in RECORDS.items()
-        if (ratio := times_as_long(call, make)) > _TIMES
+        if (ratio := times_as_long(call, make)) > LINEAR
     }
 
     assert slow == {}
@@ -249,7 +207,7 @@ def test_locals_of_a_traceback_take_time_that_grows_with_their_size():
 
     call = _rich(rich_tracebacks=True, tracebacks_show_locals=True)
 
-    assert times_as_long(call, make) <= _TIMES
+    assert times_as_long(call, make) <= LINEAR
 
 
 @pytest.mark.parametrize("style", ["%", "{", "$"])
@@ -265,7 +223,7 @@ def test_format_takes_time_that_grows_with_its_size(text, style):
                 with contextlib.suppress(ValueError):
                     kind(fmt, style=style, validate=validate)
 
-    assert times_as_long(call, lambda n: text * n) <= _TIMES
+    assert times_as_long(call, lambda n: text * n) <= LINEAR
 
 
 # --- files ---
@@ -343,7 +301,7 @@ def test_file_takes_time_that_grows_with_its_size(
     slow = {
         shape: round(ratio, 1)
         for shape, text in texts.items()
-        if (ratio := times_as_long(reader, made(text))) > _TIMES
+        if (ratio := times_as_long(reader, made(text))) > LINEAR
     }
 
     assert slow == {}
@@ -365,7 +323,7 @@ def test_text_takes_time_that_grows_with_its_size(reader):
     call, words = WORDS[reader]
 
     for word in words:
-        assert times_as_long(call, lambda n, word=word: word * n) <= _TIMES
+        assert times_as_long(call, lambda n, word=word: word * n) <= LINEAR
 
 
 @pytest.mark.parametrize("text", ["a<1 and ", "not ", "(", "a.b", "1,", "-"])
@@ -377,7 +335,7 @@ def test_condition_takes_time_that_grows_with_its_size(text):
         times_as_long(
             condition, lambda n: (text * n)[:5000] + "a", first=50, most=500
         )
-        <= _TIMES
+        <= LINEAR
     )
 
 
@@ -438,7 +396,7 @@ def test_check_takes_time_that_grows_with_the_configuration(shape):
     """
     A file of any size is checked in time that grows with it.
     """
-    assert times_as_long(config.check, CONFIGS[shape], first=500) <= _TIMES
+    assert times_as_long(config.check, CONFIGS[shape], first=500) <= LINEAR
 
 
 # --- the codemod ---
@@ -480,8 +438,8 @@ def test_codemod_takes_time_that_grows_with_the_program(
             main(["migrate-prints", "--metrics", path])
 
     # what takes its time here has a large part that is the same
-    monkeypatch.setattr(sys.modules[__name__], "_LEAST_SECONDS", 0.1)
-    assert times_as_long(call, make, first=100, most=800) <= _TIMES
+    monkeypatch.setattr("growth.LEAST_SECONDS", 0.1)
+    assert times_as_long(call, make, first=100, most=800) <= LINEAR
 
 
 # --- the control ---
@@ -498,4 +456,4 @@ def test_quadratic_time_is_noticed():
             if number not in seen:
                 seen.append(number)
 
-    assert times_as_long(call, lambda size: size) > _TIMES
+    assert times_as_long(call, lambda size: size) > LINEAR

@@ -568,7 +568,7 @@ if kind == "buffered":  # the control: what a file object does
     class Late:
         def __init__(self): self.file = None
         def write(self, fd, data):
-            self.file = self.file or open(fd, "ab", buffering=4096, closefd=False)
+            self.file = self.file or open(fd, "ab", buffering=2**20, closefd=False)
             return self.file.write(data)
         def __getattr__(self, name): return getattr(os, name)
     files.os = Late()

@@ -14,6 +14,7 @@ import urllib.request
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
+from growth import LINEAR, times_as_long
 from ids import as_id
 import pytest
 from hypothesis import given
@@ -563,18 +564,13 @@ def test_body_is_read_in_linear_time(make):
     Twice as much takes twice the time.
     """
 
-    def seconds(count):
-        data, coding, kind = make(count)
-        best = []
-        for _ in range(5):
-            body = Body(len(data))
-            body.see({"body": data})
-            began = time.process_time()
-            body.content(kind.decode(), coding.decode())
-            best.append(time.process_time() - began)
-        return min(best)
+    def read(given):
+        data, coding, kind = given
+        body = Body(len(data))
+        body.see({"body": data})
+        body.content(kind.decode(), coding.decode())
 
-    assert seconds(40_000) <= 2.5 * seconds(20_000)
+    assert times_as_long(read, make, 4_000, 80_000) <= LINEAR
 
 
 def test_middleware_error_of_the_app_goes_on_and_is_logged(logger, kept):
