@@ -419,11 +419,21 @@ class TimestampedRotatingFileHandler(Handling, logging.FileHandler):
 
     @stream.setter
     def stream(self, stream: Any) -> None:
-        if stream is not None:  # which the stdlib's constructor sets
+        # the stdlib's constructor sets None, and a server what _open gives
+        if stream is not None and not isinstance(stream, _Stream):
             raise ConfigError(
                 f"{self.baseFilename} is written without a stream",
                 fix="use mllog.ConsoleHandler for a stream",
             )
+
+    def _open(self) -> Any:
+        """
+        What servers call that reopen the files of all handlers.
+
+        gunicorn does, at SIGHUP and SIGUSR1, and sets ``stream`` to the
+        result: here the next record opens the file.
+        """
+        return _Stream(self)
 
     def _is_open(self) -> bool:
         file = self.__dict__.get("_file")

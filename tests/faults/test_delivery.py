@@ -383,7 +383,7 @@ def test_spool_overflow_without_bounds_loses_more_than_it_may(tmp_path):
     """
     The control: a queue that never spills loses all of an outage.
     """
-    found = _massacre(tmp_path, "overflow", "has no bounds", kills=2)
+    found = _massacre(tmp_path, "overflow", "has no bounds", kills=7)
 
     assert 1000 + 200 < max(found.lost.values())
 

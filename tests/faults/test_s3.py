@@ -1215,7 +1215,7 @@ for number in range(children):
     if not pid:
         for each in range(records):
             logger.info("%d c%d-%d", os.getpid(), number, each)
-        is_sent = mllog.shutdown(2 if CONTROL else 20)
+        is_sent = mllog.shutdown(2 if CONTROL else 60)
         os._exit(0 if is_sent and handler.stats().sent == records else 1)
     pids.append(pid)
     time.sleep(0.05)

@@ -777,6 +777,27 @@ def test_file_refuses_a_stream(make):
         make().setStream(sys.stderr)
 
 
+def test_file_that_a_server_reopens_as_gunicorn_does_goes_on(
+    make, logger, tmp_path
+):
+    """
+    Its stream is closed and set to what ``_open`` gives; nothing is lost.
+    """
+    handler = make()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.info("before")
+
+    with handler.lock:
+        assert handler.stream
+        handler.close()
+        handler.stream = handler._open()
+    logger.info("after")
+
+    text = (tmp_path / "app.log").read_text()
+    assert ["before", "after"] == text.split()
+    assert 2 == handler.stats().written
+
+
 def test_file_obeys_max_bytes_and_backup_count_set_later(
     make, logger, tmp_path
 ):
