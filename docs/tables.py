@@ -9,9 +9,12 @@ a test compares.
 from __future__ import annotations
 
 import inspect
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import mllog
 from mllog.accounting import DeliveryStats
@@ -21,6 +24,7 @@ from mllog.env import SETTINGS
 from mllog.fields import VOCABULARY
 from mllog.metrics.groups import GROUPS
 from mllog.metrics.reductions import ALIASES, REDUCTIONS
+from mllog.options import REQUIRED, Option, declared
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 # Options whose annotation is Any
@@ -67,6 +71,16 @@ _METERS = (
 )
 # What logging's configurators give every formatter
 _GIVEN = ("fmt", "datefmt", "style", "validate")
+_WORDS: dict[Any, str] = {
+    Literal: "text",
+    Mapping: "mapping",
+    Sequence: "list",
+    bool: "bool",
+    float: "number",
+    int: "number",
+    os.PathLike: "path",
+    str: "text",
+}
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
 
 
@@ -173,33 +187,32 @@ def inference() -> str:
 
 def _options(handler: type) -> Iterator[tuple[str, ...]]:
     """
-    What *handler* itself takes: its signature, explained by its docstring.
+    What *handler* itself takes: its declarations, explained by its docstring.
     """
-    meanings = _arguments(handler)
-    parameters = inspect.signature(handler.__init__).parameters
-    for name, parameter in list(parameters.items())[1:]:
-        if parameter.kind is parameter.VAR_KEYWORD or name in _GIVEN:
-            continue
-        yield (
-            f"`{name}`",
-            _kind(name, str(parameter.annotation)),
-            _unit(name),
-            _default(parameter),
-            meanings[name],
-        )
+    known = declared(handler)
+    for name, meaning in _arguments(handler).items():
+        if name in known and name not in _GIVEN:
+            yield (
+                f"`{name}`",
+                _kind(known[name]),
+                _unit(name),
+                _default(known[name]),
+                meaning,
+            )
 
 
-def _default(parameter: inspect.Parameter) -> str:
-    if parameter.default is parameter.empty:
+def _default(option: Option) -> str:
+    if option.default is REQUIRED:
         return "it has to be given"
-    return f"`{parameter.default!r}`".replace("'", '"')
+    return f"`{option.default!r}`".replace("'", '"')
 
 
-def _kind(name: str, annotation: str) -> str:
+def _kind(option: Option) -> str:
     """
     What may be given, in a word.
     """
-    if name == "address" and annotation != "str":
+    name = option.name
+    if name == "address" and option.annotation is Any:
         return "text or list"
     if name in _KINDS:
         return _KINDS[name]
@@ -207,18 +220,23 @@ def _kind(name: str, annotation: str) -> str:
         return "list or text"
     if name.endswith("_bytes"):
         return "size"
-    if "PathLike" in annotation:
+    words = list(dict.fromkeys(_words(option.annotation)))
+    if "path" in words:
         return "path"
-    known = {"str": "text", "int": "number", "float": "number", "bool": "bool"}
-    known |= {
-        "Mapping[Any, Any]": "mapping",
-        "Mapping[str, Any]": "mapping",
-        "Sequence[str]": "list",
-    }
-    words = [known[each] for each in annotation.split(" | ") if each in known]
     if words[0] in ("number", "bool"):  # as text too, for INI files
         return words[0]
-    return " or ".join(dict.fromkeys(words))
+    return " or ".join(words)
+
+
+def _words(annotation: Any) -> Iterator[str]:
+    origin = get_origin(annotation) or annotation
+    if origin in (Union, UnionType):
+        for each in get_args(annotation):
+            yield from _words(each)
+    elif origin is Annotated:
+        yield from _words(get_args(annotation)[0])
+    elif origin in _WORDS:
+        yield _WORDS[origin]
 
 
 def _unit(name: str) -> str:

@@ -45,6 +45,7 @@ from typing import (
     TypeAlias,
     TypeVar,
     Union,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -71,6 +72,7 @@ __all__ = [
     "Default",
     "Fields",
     "Flag",
+    "LeastKiB",
     "Level",
     "Names",
     "NotNegative",
@@ -84,10 +86,12 @@ __all__ = [
     "Unpack",
     "above",
     "at_least",
+    "at_least_bytes",
     "boolean",
     "checked",
     "choice",
     "conflicts_of",
+    "construct",
     "constructors",
     "declared",
     "from_zero",
@@ -100,6 +104,7 @@ __all__ = [
     "names",
     "names_of",
     "number",
+    "only",
     "optional",
     "path",
     "problems",
@@ -449,6 +454,23 @@ def above(limit: float) -> Parse:
     )
 
 
+def at_least_bytes(minimum: str) -> Parse:
+    """
+    A size that is *minimum* or more.
+    """
+    least = size("minimum", minimum)
+
+    def read(option: str, value: Any) -> int:
+        found = size(option, value)
+        if found < least:
+            raise ConfigError(
+                shown(option, value), expected=f"{minimum} or more"
+            )
+        return found
+
+    return Parse(read, {"type": ["integer", "string"], "minimum": least})
+
+
 def from_zero(option: str, value: Any) -> float:
     """
     A finite number that is 0 or more.
@@ -500,6 +522,8 @@ Flag: TypeAlias = Annotated[
 Size: TypeAlias = Annotated[
     int | str, Parse(size, {"type": ["integer", "string"], "minimum": 0})
 ]
+#: Bytes, a KiB or more.
+LeastKiB: TypeAlias = Annotated[int | str, at_least_bytes("1KiB")]
 #: A whole number from 0 on, and one from 1 on.
 Count: TypeAlias = Annotated[int | str, at_least(0)]
 PositiveCount: TypeAlias = Annotated[int | str, at_least(1)]
@@ -557,7 +581,8 @@ def checked(init: Callable[P, None]) -> Callable[P, None]:
             given = _bound(signature, args, kwargs)
             _parse(self._parsed, given, _of_constructor(checked_init), cls)
             if is_first:
-                for conflict in conflicts_of(cls, given):
+                _complete(cls, given)
+                for conflict in conflicts_of(cls, _with_defaults(cls, given)):
                     raise conflict
             init(self, **given)
         except ConfigError as exc:
@@ -579,8 +604,10 @@ def _parse(
     known = declared(cls)
     for name, option in own.items():
         if name not in parsed:
-            default = known[name].default if name in known else option.default
-            given[name] = option.read(given.get(name, default))
+            used = known.get(name, option)
+            if used.default is REQUIRED and name not in given:
+                raise _missing(name)
+            given[name] = used.read(given.get(name, used.default))
             parsed.add(name)
     for name in given.keys() - own.keys():
         if name in known and name not in parsed:
@@ -639,17 +666,46 @@ def problems(
         error = _refused(known, name, value, parsed)
         if error is not None:
             wrong.append((name, error))
-    for name, option in known.items():
-        if is_complete and name not in given:
-            if option.default is REQUIRED:
-                wrong.append(("", _missing(name)))
-            else:
-                parsed[name] = option.read(option.default)
-    if is_complete and not wrong:
-        wrong += [("", error) for error in conflicts_of(cls, parsed)]
+    missing = [
+        name
+        for name, option in known.items()
+        if option.default is REQUIRED and name not in given
+    ]
+    if is_complete:
+        wrong += [("", _missing(name)) for name in missing]
+    if is_complete and not missing:
+        whole = _with_defaults(cls, parsed)
+        if whole.keys() == known.keys():  # else a required one is wrong
+            _complete(cls, whole)
+            wrong += [
+                ("", error)
+                for error in conflicts_of(cls, whole)
+                if not any(name in str(error) for name, _ in wrong if name)
+            ]
     for name, error in wrong:
         error.owner = error.owner or cls.__name__
         yield name, error
+
+
+def _with_defaults(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    *given* and the defaults of what a foreign constructor does not pass on.
+    """
+    return {
+        name: option.read(option.default)
+        for name, option in declared(cls).items()
+        if name not in given and option.default is not REQUIRED
+    } | dict(given)
+
+
+def _complete(cls: type, given: dict[str, Any]) -> None:
+    """
+    Let the classes of *cls* choose defaults that depend on other options.
+    """
+    for base in cls.__mro__:
+        complete = vars(base).get("complete")
+        if complete is not None:
+            complete.__get__(None, cls)(given)
 
 
 def _refused(
@@ -672,11 +728,16 @@ def _refused(
 def conflicts_of(cls: type, given: Mapping[str, Any]) -> Iterator[ConfigError]:
     """
     What is wrong with the parsed options *given* together, base classes first.
+
+    The classmethod yields its errors, or raises the first.
     """
     for base in reversed(cls.__mro__):
         conflicts = vars(base).get("conflicts")
         if conflicts is not None:
-            yield from conflicts.__get__(None, cls)(given)
+            try:
+                yield from conflicts.__get__(None, cls)(given)
+            except ConfigError as exc:
+                yield exc
 
 
 @functools.cache
@@ -686,15 +747,25 @@ def declared(cls: type) -> Mapping[str, Option]:
 
     They are those of its constructor, and of its bases' as far as each passes
     options on by ``**``.  A class that only has other defaults for options of
-    its bases says so in ``DEFAULTS``, a mapping.
+    its bases says so in ``DEFAULTS``, a mapping; one that takes fewer values
+    has another parser in ``PARSERS``.  A default that depends on other options
+    is None there, and the classmethod ``complete`` replaces it.
     """
     found: dict[str, Option] = {}
-    for init in constructors(cls):
+    for index, init in enumerate(constructors(cls)):
         for name, option in _of_constructor(init).items():
+            if index:  # only the class's own are given by place
+                option = replace(option, is_positional=False)
             found.setdefault(name, option)
     for base in reversed(cls.__mro__):
         for name, value in vars(base).get("DEFAULTS", {}).items():
-            found[name] = replace(found[name], default=value)
+            found[name] = replace(
+                found[name],
+                default=value,
+                may_be_none=value is None or found[name].may_be_none,
+            )
+        for name, parse in vars(base).get("PARSERS", {}).items():
+            found[name] = replace(found[name], parse=parse)
     return MappingProxyType(found)
 
 
@@ -720,6 +791,22 @@ def _of_constructor(init: Callable[..., None]) -> Mapping[str, Option]:
                 is_positional=each.kind is not each.KEYWORD_ONLY,
             )
     return MappingProxyType(found)
+
+
+def only(group: type[T], given: Mapping[str, Any]) -> T:
+    """
+    The options of the TypedDict *group* among *given*.
+    """
+    members = get_type_hints(group)
+    found = {name: given[name] for name in given if name in members}
+    return cast("T", found)
+
+
+def construct(made: Callable[..., T], given: Mapping[str, Any]) -> T:
+    """
+    What *made* gives, called with its own parameters among *given*.
+    """
+    return made(**{name: given[name] for name in names_of(made)})
 
 
 def _groups(annotation: Any) -> tuple[type, ...]:

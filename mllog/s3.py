@@ -19,12 +19,16 @@ from .threads import only_here
 
 __all__ = [
     "FIXES",
+    "NO_CREDENTIALS",
     "Access",
     "Answer",
     "Location",
     "Shared",
     "answer_of",
+    "bucket_name",
     "give_back",
+    "is_credential",
+    "key_prefix",
     "load_boto3",
 ]
 
@@ -33,6 +37,15 @@ _MOST_KEY_BYTES = 1024
 # of a client that several share, and clients that nobody uses
 _CONNECTIONS = 32
 _MOST_IDLE = 4
+_CREDENTIAL = re.compile(
+    r"^aws_|access_?key|secret|session_?token|password|credential",
+    re.IGNORECASE,
+)
+#: What to do instead of writing credentials into a configuration.
+NO_CREDENTIALS = (
+    "take it out: credentials come from boto3's own chain, which is the"
+    " environment, ~/.aws, or the role of the machine"
+)
 _CREDENTIALS = (
     "mend the credentials that boto3 finds: AWS_ACCESS_KEY_ID and"
     " AWS_SECRET_ACCESS_KEY, the profile, or the role of this machine"
@@ -70,6 +83,60 @@ def load_boto3() -> Any:
     return require("boto3", "s3")
 
 
+def is_credential(option: str) -> bool:
+    """
+    Whether *option* is what people call a key of S3, or a password.
+    """
+    return _CREDENTIAL.search(option) is not None
+
+
+def bucket_name(option: str, value: Any) -> str:
+    """
+    The name of a bucket, or the ARN of an access point.
+
+    Raises:
+        ConfigError: It cannot be one.
+    """
+    if value in (None, ""):
+        raise ConfigError(
+            f"{option} is empty",
+            expected="the name of a bucket",
+            fix="give bucket=…, or set MLLOG_S3_BUCKET for a preset",
+        )
+    if isinstance(value, str) and _BUCKET.fullmatch(value):
+        return value
+    raise ConfigError(
+        shown(option, value),
+        expected="the name of a bucket",
+        fix="give the rest of the URL as prefix"
+        if str(value).startswith("s3://")
+        else "",
+    )
+
+
+def key_prefix(option: str, value: Any) -> str:
+    """
+    What keys begin with, without slashes around it.
+
+    Raises:
+        ConfigError: No key may begin with it.
+    """
+    if not isinstance(value, (str, type(None))):
+        raise ConfigError(shown(option, value), expected="text")
+    key = (value or "").strip("/")
+    if not key.isprintable() or ".." in key.split("/"):
+        raise ConfigError(
+            shown(option, value),
+            expected="printable characters, and no '..' between slashes",
+        )
+    if len(key.encode("utf-8", "replace")) > _MOST_KEY_BYTES // 2:
+        raise ConfigError(
+            shown(option, value),
+            expected=f"at most {_MOST_KEY_BYTES // 2} bytes",
+        )
+    return key
+
+
 class Location(NamedTuple):
     """
     A bucket, and the beginning of keys in it.
@@ -91,28 +158,7 @@ class Location(NamedTuple):
         Raises:
             ConfigError: No bucket, or none that can exist.
         """
-        name, key = str(bucket or ""), str(prefix or "").strip("/")
-        if name.startswith("s3://"):
-            raise ConfigError(
-                shown("bucket", bucket),
-                expected="the name of a bucket",
-                fix="give the rest of the URL as prefix",
-            )
-        if not _BUCKET.fullmatch(name):
-            raise ConfigError(
-                shown("bucket", bucket), expected="the name of a bucket"
-            )
-        if not key.isprintable() or ".." in key.split("/"):
-            raise ConfigError(
-                shown("prefix", prefix),
-                expected="printable characters, and no '..' between slashes",
-            )
-        if len(key.encode("utf-8", "replace")) > _MOST_KEY_BYTES // 2:
-            raise ConfigError(
-                shown("prefix", prefix),
-                expected=f"at most {_MOST_KEY_BYTES // 2} bytes",
-            )
-        return cls(name, key)
+        return cls(bucket_name("bucket", bucket), key_prefix("prefix", prefix))
 
     @classmethod
     def parse(cls, uri: str) -> Location:
@@ -166,8 +212,7 @@ class Access:
             raise ConfigError(
                 "endpoint_url has a user or password in it",
                 expected="a URL such as https://s3.example.com",
-                fix="take them out: credentials come from boto3's own chain,"
-                " which is the environment, ~/.aws, or the role of the machine",
+                fix=NO_CREDENTIALS,
             )
         if endpoint_url and not re.match(r"https?://[^/]", str(endpoint_url)):
             raise ConfigError(
@@ -177,6 +222,10 @@ class Access:
         self._region = region or None
         self._profile = profile or None
         self._config = options.mapping("client_config", client_config)
+        for name in filter(is_credential, self._config):
+            raise ConfigError(
+                f"client_config has credentials: {name}", fix=NO_CREDENTIALS
+            )
         if "retries" in self._config:
             raise ConfigError(
                 "client_config has 'retries'",

@@ -85,7 +85,7 @@ def _is_a(*names: str) -> Callable[[Part], bool]:
 
 
 def _stores(part: Part) -> bool:
-    return part.is_a("ObjectHandler", "SamplingFilter") or (
+    return part.is_a("ObjectHandler") or (
         part.is_ours and "on_rotate" in part.options
     )
 

@@ -5,14 +5,13 @@ The classes of logging and mllog: found by name, asked for their options.
 from __future__ import annotations
 
 import importlib
-import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import nearest
-from ..options import constructors
+from ..options import REQUIRED, declared
 
 __all__ = [
     "Options",
@@ -100,21 +99,11 @@ def options_of(cls: type) -> Options:
     """
     The options of *cls*, and of its bases as far as it passes options on.
     """
-    names: list[str] = []
-    positional: list[str] = []
-    required: list[str] = []
-    for index, init in enumerate(constructors(cls)):
-        found = list(inspect.signature(init).parameters.values())[1:]
-        for each in found:
-            if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
-                continue
-            names.append(each.name)
-            if index == 0 and each.kind is not each.KEYWORD_ONLY:
-                positional.append(each.name)
-            if index == 0 and each.default is each.empty:
-                required.append(each.name)
+    known = declared(cls)
     return Options(
-        tuple(dict.fromkeys(names)), tuple(positional), tuple(required)
+        tuple(known),
+        tuple(name for name in known if known[name].is_positional),
+        tuple(name for name in known if known[name].default is REQUIRED),
     )
 
 
@@ -122,9 +111,9 @@ def defaults_of(cls: type | None) -> dict[str, Any]:
     """
     What holds for the options of *cls* that are not given.
     """
-    found: dict[str, Any] = {}
-    for init in constructors(cls) if cls else ():
-        for each in inspect.signature(init).parameters.values():
-            if each.default is not each.empty:
-                found.setdefault(each.name, each.default)
-    return found
+    known = declared(cls) if cls else {}
+    return {
+        name: option.default
+        for name, option in known.items()
+        if option.default is not REQUIRED
+    }

@@ -4,26 +4,19 @@ What sends to a collector of OpenTelemetry: its options, alone and together.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import os
-from collections.abc import Mapping
-from typing import Any
 
-from .. import options
-from ..delivery.otlp.endpoint import Endpoint, Security
+from ..delivery.otlp.endpoint import Endpoint
 from ..delivery.otlp.environment import (
-    COMPRESSIONS,
     PROTOCOLS,
     Environment,
-    headers_of,
-    pairs,
 )
-from ..errors import shown
+from ..errors import ConfigError, shown
 from .findings import Report
 from .model import Part, Setup, is_known
 from .storing import is_here
-from .trying import Parser, given, refusal, single, takes_all
+from .trying import given
 
 __all__ = ["check"]
 
@@ -36,7 +29,6 @@ def check(setup: Setup, report: Report) -> None:
     """
     for part in setup.handlers.values():
         if part.is_a("OTLPHandler"):
-            single(_SINGLE, part, report)
             _check_packages(part, report)
             _check_place(part, report)
             _check_security(part, report)
@@ -74,11 +66,10 @@ def _check_place(part: Part, report: Report) -> None:
         return
     if protocol not in PROTOCOLS:
         protocol = PROTOCOLS[0]
-    make = functools.partial(Endpoint.of, protocol=protocol, is_whole=False)
-    if error := refusal(make, {"given": endpoint}):
-        report.refused(part.place("endpoint"), error, part.label)
+    try:
+        found = Endpoint.of(endpoint, protocol, is_whole=False)
+    except ConfigError:  # the constructor reports it
         return
-    found = make(endpoint)
     _check_port(part, found, protocol, report)
     if found.is_secure or is_here(found.host):
         return
@@ -109,8 +100,6 @@ def _check_port(
 
 def _check_security(part: Part, report: Report) -> None:
     found = given(part, _FILES)
-    if all(is_known(part.get(name)) for name in _FILES):
-        takes_all(Security.of, found, part, report)
     for name, value in found.items():
         if isinstance(value, str) and value and not os.path.isfile(value):
             report.warning(
@@ -148,32 +137,3 @@ def _check_environment(part: Part, report: Report) -> None:
             f"{variable} is passed over: {problem}",
             f"correct {variable} in the environment",
         )
-
-
-def _resource(option: str, value: Any) -> Any:
-    if isinstance(value, str) or value is None:
-        return pairs(option, value)
-    return options.mapping(option, value)
-
-
-def _headers(option: str, value: Any) -> Any:  # noqa: ARG001 - by name
-    if not isinstance(value, Mapping):
-        return headers_of(value)
-    return headers_of(
-        {name: value[name] for name in value if is_known(value[name])}
-    )
-
-
-_SINGLE: dict[str, Parser] = {
-    "protocol": lambda option, value: options.optional(
-        lambda o, v: options.choice(o, v, PROTOCOLS), option, value
-    ),
-    "compression": lambda option, value: options.optional(
-        lambda o, v: options.choice(o, v, COMPRESSIONS), option, value
-    ),
-    "headers": _headers,
-    "max_attributes": functools.partial(options.integer, minimum=1),
-    "resource_attributes": _resource,
-    "service_name": functools.partial(options.optional, options.text),
-    "timeout_seconds": options.number,
-}

@@ -28,6 +28,7 @@ __all__ = [
     "archives_in",
     "is_known",
     "nested",
+    "resolved",
     "texts",
     "value_of",
     "walk",
@@ -67,6 +68,17 @@ def value_of(value: Any) -> Any:
         except ConfigError:  # said by environment.check_references
             return UNKNOWN
     return value
+
+
+def resolved(value: Any) -> Any:
+    """
+    *value* with what ``ext://`` in it means; UNKNOWN where that is not known.
+    """
+    if isinstance(value, Mapping):
+        return {key: resolved(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [resolved(inner) for inner in value]
+    return value_of(value)
 
 
 def walk(value: Any, path: Path = ()) -> Iterator[tuple[Any, Path]]:

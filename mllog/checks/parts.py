@@ -7,14 +7,17 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import Mapping
 
 from .. import options
-from ..errors import ConfigError, nearest, shown
+from ..errors import ConfigError, MissingPackageError, nearest, shown
+from ..s3 import NO_CREDENTIALS, is_credential
 from . import classes, values
 from .findings import Report
-from .model import Part, is_known
+from .lines import Path
+from .model import Part, is_known, resolved
 
-__all__ = ["NO_CREDENTIALS", "check", "check_options", "is_credential"]
+__all__ = ["check", "check_options"]
 
 _BASES: dict[str, type] = {
     "handlers": logging.Handler,
@@ -23,15 +26,6 @@ _BASES: dict[str, type] = {
 }
 # What dictConfig itself makes of these, in QueueHandler's place
 _QUEUE_OPTIONS = ("queue", "handlers", "listener", "respect_handler_level")
-_CREDENTIAL = re.compile(
-    r"^aws_|access_?key|secret|session_?token|password|credential",
-    re.IGNORECASE,
-)
-#: What to do instead of writing credentials into a configuration.
-NO_CREDENTIALS = (
-    "take it out: credentials come from boto3's own chain, which is the"
-    " environment, ~/.aws, or the role of the machine"
-)
 _RAISING = "rich.logging.RichHandler"
 
 
@@ -60,21 +54,47 @@ def _check_declared(part: Part, cls: type, report: Report) -> None:
     """
     Report what the constructor of a class of mllog would refuse.
     """
-    given = {
-        name: value for name, value in part.options.items() if is_known(value)
-    }
+    values = {name: resolved(part.options[name]) for name in part.options}
+    given = {name: value for name, value in values.items() if is_known(value)}
     is_all = part.is_complete and len(given) == len(part.options)
     if part.kind == "formatters" and "format" in given:
         given.setdefault("fmt", given.pop("format"))  # as dictConfig does
-    for name, error in options.problems(cls, given, is_complete=is_all):
-        written = (
-            "format" if name == "fmt" and "fmt" not in part.options else name
-        )
-        place = part.place(written) if written in part.options else part.path
+    try:
+        wrong = list(options.problems(cls, given, is_complete=is_all))
+    except MissingPackageError as exc:
+        problem, _, fix = str(exc).partition("\n  fix: ")
+        report.error(part.path, f"{part.label}: {problem}", fix)
+        return
+    for name, error in wrong:
         if name and name not in options.declared(cls):
             near = error.fix.removeprefix("write ")
             error.fix = _advice(part, name, near)
+        place = _place(part, name) if name else _place_of(error, part)
         report.refused(place, error, part.label)
+
+
+def _place(part: Part, option: str) -> Path:
+    """
+    Where *option* stands, or the part where it is left to its default.
+    """
+    if option == "fmt" and "fmt" not in part.options:
+        option = "format"
+    return part.place(option) if option in part.options else part.path
+
+
+def _place_of(error: ConfigError, part: Part) -> Path:
+    """
+    Where the first option stands that *error* names, also within another.
+    """
+    words = re.findall(r"[A-Za-z_]+", error.problem)
+    for name in words:
+        if name in part.options:
+            return part.place(name)
+    for name, value in part.options.items():
+        for word in words if isinstance(value, Mapping) else ():
+            if word in value:
+                return (*part.place(name), word)
+    return part.path
 
 
 def _check_name(part: Part, report: Report) -> None:
@@ -96,13 +116,6 @@ def _check_name(part: Part, report: Report) -> None:
             " or markup do not fit",
             "write mllog.RichHandler, which takes the same options",
         )
-
-
-def is_credential(option: str) -> bool:
-    """
-    Whether *option* is what people call a key of S3, or a password.
-    """
-    return _CREDENTIAL.search(option) is not None
 
 
 def check_options(part: Part, report: Report) -> None:

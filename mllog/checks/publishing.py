@@ -4,22 +4,18 @@ What publishes events to Kafka: its options, alone and together.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import urllib.parse
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from .. import options
-from ..delivery.bounds import Bounds
-from ..delivery.kafka import Producer, Registry, Settings, Topic
-from ..errors import ConfigError, MissingPackageError, shown
+from ..errors import ConfigError, shown
 from ..formatters.inference import InferenceFormatter
 from . import classes
 from .findings import Report
 from .model import Part, Setup, is_known, nested, value_of
 from .storing import is_here
-from .trying import Parser, given, refusal, single, takes_all
+from .trying import given, takes_all
 
 __all__ = ["check"]
 
@@ -132,111 +128,22 @@ def _formatter_of(handler: Part, setup: Setup) -> Part | None:
 
 
 def _check_kafka(part: Part, report: Report) -> None:
-    if not _is_there("confluent_kafka"):
-        report.error(
-            part.path,
-            f"{part.label} needs confluent-kafka, which is not installed",
-            _EXTRA,
-        )
-    _check_reach(part, report)
-    _check_topic(part, report)
-    _check_overflow(part, report)
-    _check_registry(part, report)
-    _check_settings(part, report)
-    single(_SINGLE, part, report)
-
-
-def _check_reach(part: Part, report: Report) -> None:
     """
-    Report brokers that are none, and what is left empty, as in a preset.
+    Report a schema registry whose password everybody on the way can read.
     """
-    found = given(part, _REACH)
-    for option in found:
-        if found[option] in (None, "", [], ()):
-            report.error(
-                part.place(option),
-                f"{part.label}: {option} is empty",
-                f"give it, or set MLLOG_KAFKA_{option.upper()} for a preset",
-            )
-    servers = found.get("bootstrap_servers") or _ANY_SERVER
-    if error := refusal(Settings, {"bootstrap_servers": servers}):
-        report.refused(part.place("bootstrap_servers"), error, part.label)
-
-
-def _check_topic(part: Part, report: Report) -> None:
-    found = given(part, ("topic",))
-    name = found.get("topic") or _ANY_TOPIC
-    if error := refusal(Topic.of, {"name": name}):
-        report.refused(part.place("topic"), error, part.label)
-    making = given(part, ("create_topic",))
-    if error := refusal(Topic.of, {"name": _ANY_TOPIC, **making}):
-        report.refused(part.place("create_topic"), error, part.label)
-
-
-def _check_overflow(part: Part, report: Report) -> None:
-    if part.get("overflow") == "drop_oldest":
-        report.error(
-            part.place("overflow"),
-            f"{part.label}: {shown('overflow', 'drop_oldest')}: librdkafka's"
-            " queue cannot give up its oldest",
-            'write "drop_newest", and add spool="overflow" to lose nothing',
-        )
-
-
-def _check_registry(part: Part, report: Report) -> None:
-    place = part.place("schema_registry")
-    found = _mapping(part, "schema_registry", report)
-    if not found:
-        return
-    if not is_known(found.get("url")):
-        found["url"] = "https://registry"
-    known = {name: found[name] for name in found if is_known(found[name])}
+    registry = part.get("schema_registry")
+    address = registry.get("url") if isinstance(registry, Mapping) else None
     try:
-        Registry.of(known, _ANY_TOPIC)
-    except ConfigError as exc:
-        report.refused(place, exc, part.label)
+        url = urllib.parse.urlsplit(str(value_of(address)))
+    except ValueError:  # the constructor reports it
         return
-    url = urllib.parse.urlsplit(str(known["url"]))
     if url.scheme == "http" and not is_here(url.hostname or ""):
         report.warning(
-            place,
+            part.place("schema_registry"),
             f"http to {url.hostname}: whoever is on the way reads the password"
             " and changes the schemas",
             f"write https://{url.hostname}",
         )
-
-
-def _check_settings(part: Part, report: Report) -> None:
-    """
-    Report what makes no client, as its constructor and librdkafka see it.
-    """
-    names = ["compression"]
-    if all(is_known(part.get(option)) for option in _SECURITY):
-        names += _SECURITY
-    make = functools.partial(Settings, _ANY_SERVER)
-    takes_all(make, given(part, tuple(names)), part, report)
-    config = _mapping(part, "producer_config", report)
-    known = {name: config[name] for name in config if is_known(config[name])}
-    try:
-        if known:
-            settings = Settings(_ANY_SERVER, producer_config=known)
-            Producer(settings.producer(Bounds()), _ANY_TOPIC).check()
-    except MissingPackageError:  # said already
-        pass
-    except ConfigError as exc:
-        report.refused(part.place("producer_config"), exc, part.label)
-
-
-def _mapping(part: Part, option: str, report: Report) -> dict[str, Any]:
-    value = part.get(option)
-    if value is None or not is_known(value):
-        return {}
-    try:
-        found = options.mapping(option, value)
-    except ConfigError as exc:
-        report.refused(part.place(option), exc, part.label)
-        return {}
-    return {name: value_of(found[name]) for name in found}
 
 
 # --- handler and formatter ---
@@ -286,13 +193,3 @@ def _check_payloads(handler: Part, formatter: Part, report: Report) -> None:
 
 def _is_there(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
-
-
-def _maybe(parser: Callable[[str, Any], Any]) -> Parser:
-    return lambda option, value: options.optional(parser, option, value)
-
-
-_SINGLE: dict[str, Parser] = {
-    "header_fields": options.names,
-    "key_field": _maybe(options.text),
-}

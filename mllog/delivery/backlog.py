@@ -7,10 +7,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .. import options
 from ..errors import ConfigError, shown
 from ..events import Entry
 from .spool import (
@@ -22,9 +21,8 @@ from .spool import (
     check_folder,
 )
 
-__all__ = ["Backlog", "spool_mode"]
+__all__ = ["Backlog", "check_spool"]
 
-_SPOOLS = ("off", "overflow", "always")
 _DISK_RETRY_SECONDS = 30.0
 
 
@@ -313,39 +311,31 @@ class Backlog:
         }
 
 
-def spool_mode(spool: Any, spool_dir: Any, max_age_seconds: Any) -> str:
+def check_spool(given: Mapping[str, Any]) -> None:
     """
-    How a spool is used.
-
-    Args:
-        spool: ``off``, ``overflow`` or ``always``.
-
-        spool_dir: Its folder.
-
-        max_age_seconds: Has to be None where there is a spool.
+    See to it that the parsed options of a spool go together.
 
     Raises:
-        ConfigError: The three do not go together, or the folder is open to
-            others.
+        ConfigError: They do not, or its folder is open to others.
     """
-    mode = options.choice("spool", spool, _SPOOLS)
+    mode, folder = given["spool"], given["spool_dir"]
     if mode == "off":
-        if spool_dir:
+        if folder:
             raise ConfigError(
-                f"{shown('spool_dir', spool_dir)} without a spool",
+                f"{shown('spool_dir', folder)} without a spool",
                 fix='add spool="overflow" or spool="always"',
             )
-        return mode
-    if not spool_dir:
+        return
+    if not folder:
         raise ConfigError(
-            f"{shown('spool', spool)} without a folder",
+            f"{shown('spool', mode)} without a folder",
             fix='add spool_dir="…", a folder on a local disk',
         )
-    if max_age_seconds not in (None, ""):
+    if given["max_age_seconds"] is not None:
         raise ConfigError(
-            f"{shown('max_age_seconds', max_age_seconds)} with a spool",
+            f"{shown('max_age_seconds', given['max_age_seconds'])} with a"
+            " spool",
             expected="records in a spool wait until they are sent",
             fix="bound them by spool_max_bytes, or leave the spool off",
         )
-    check_folder("spool_dir", options.path("spool_dir", spool_dir))
-    return mode
+    check_folder("spool_dir", folder)

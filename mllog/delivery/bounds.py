@@ -4,16 +4,13 @@ How much may wait, and what gives way when it is more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from .. import options
 from ..errors import ConfigError, shown
 
-__all__ = ["OVERFLOWS", "Bounds"]
-
-OVERFLOWS = ("drop_oldest", "drop_newest", "block")
+__all__ = ["Bounds"]
 
 
 @dataclass(frozen=True)
@@ -53,23 +50,23 @@ class Bounds:
     linger_seconds: float = 1.0
 
     @classmethod
-    def of(cls, **given: Any) -> Bounds:
+    def of(cls, given: Mapping[str, Any]) -> Bounds:
         """
-        Bounds from the values of options.
+        The limits among parsed options of a handler.
 
         Raises:
-            ConfigError: One of them cannot work.
+            ConfigError: No record fits the queue.
         """
-        parsed: dict[str, Any] = {
-            name: _PARSERS[name](name, given[name]) for name in given
-        }
-        bounds = cls(**parsed)
+        bounds = cls(**{name: given[name] for name in _NAMES})
+        if bounds.max_age_seconds is None and given["spool"] == "off":
+            bounds = replace(bounds, max_age_seconds=300.0)
         if bounds.max_record_bytes > bounds.max_queue_bytes:
             raise ConfigError(
                 f"{shown('max_record_bytes', bounds.max_record_bytes)} is"
                 f" more than max_queue_bytes={bounds.max_queue_bytes}",
                 expected="a queue that holds at least one record",
             )
+        bounds.check_age()
         return bounds
 
     def halved(self) -> Bounds:
@@ -100,37 +97,4 @@ class Bounds:
             )
 
 
-def _count(option: str, value: Any) -> int:
-    return options.integer(option, value, minimum=1)
-
-
-def _bytes(option: str, value: Any) -> int:
-    size = options.size(option, value)
-    if size < 1024:
-        raise ConfigError(shown(option, value), expected="1KiB or more")
-    return size
-
-
-def _seconds(option: str, value: Any) -> float:
-    return 0.0 if value in (0, "0") else options.number(option, value)
-
-
-def _overflow(option: str, value: Any) -> str:
-    return options.choice(option, value, OVERFLOWS)
-
-
-def _age(option: str, value: Any) -> float | None:
-    return options.optional(options.number, option, value)
-
-
-_PARSERS: dict[str, Callable[[str, Any], Any]] = {
-    "max_queue_records": _count,
-    "max_queue_bytes": _bytes,
-    "max_record_bytes": _bytes,
-    "overflow": _overflow,
-    "block_seconds": _seconds,
-    "max_age_seconds": _age,
-    "batch_records": _count,
-    "batch_bytes": _bytes,
-    "linger_seconds": _seconds,
-}
+_NAMES = tuple(each.name for each in fields(Bounds))

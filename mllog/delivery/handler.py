@@ -10,8 +10,8 @@ import os
 import re
 import weakref
 import zlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal, TypedDict
 
 from .. import forking, options
 from ..accounting import DeliveryStats
@@ -19,9 +19,10 @@ from ..errors import ConfigError, masked
 from ..events import Entry, size_of
 from ..formatters.json import JSONFormatter
 from ..handling import Handling
+from ..options import Default, Unpack
 from ..recursion import local
 from . import lifecycle
-from .backlog import Backlog, spool_mode
+from .backlog import Backlog, check_spool
 from .bounds import Bounds
 from .letters import DeadLetters
 from .outbox import Outbox
@@ -30,10 +31,39 @@ from .stock import Stock
 from .transport import Transport
 from .worker import Worker
 
-__all__ = ["ShippingHandler"]
+__all__ = ["DeliveryOptions", "ShippingHandler"]
 
-_FSYNCS = ("never", "interval", "always")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class DeliveryOptions(TypedDict, total=False):
+    """
+    The options of every handler that sends over a network.
+    """
+
+    overflow: Annotated[
+        Literal["drop_oldest", "drop_newest", "block"], Default("drop_oldest")
+    ]
+    block_seconds: Annotated[options.NotNegative, Default(0.1)]
+    max_queue_records: Annotated[options.PositiveCount, Default(10_000)]
+    max_queue_bytes: Annotated[options.LeastKiB, Default("16MiB")]
+    max_record_bytes: Annotated[options.LeastKiB, Default("64KiB")]
+    batch_records: Annotated[options.PositiveCount, Default(500)]
+    batch_bytes: Annotated[options.LeastKiB, Default("1MiB")]
+    linger_seconds: Annotated[options.NotNegative, Default(1.0)]
+    max_age_seconds: Annotated[options.Positive | None, Default(None)]
+    send_timeout_seconds: Annotated[options.Positive, Default(30.0)]
+    retry_max_seconds: Annotated[options.Positive, Default(30.0)]
+    close_timeout_seconds: Annotated[options.NotNegative, Default(5.0)]
+    spool: Annotated[Literal["off", "overflow", "always"], Default("off")]
+    spool_dir: Annotated[options.Path | None, Default(None)]
+    spool_max_bytes: Annotated[options.LeastKiB, Default("1GiB")]
+    spool_fsync: Annotated[
+        Literal["never", "interval", "always"], Default("interval")
+    ]
+    dead_letter_file: Annotated[options.Path | None, Default(None)]
+    filters: Annotated[Any, Default(None)]
+    formatter_options: Annotated[Any, Default(None)]
 
 
 class ShippingHandler(Handling, logging.Handler):
@@ -103,65 +133,31 @@ class ShippingHandler(Handling, logging.Handler):
     """
 
     @options.checked
-    def __init__(
-        self,
-        *,
-        overflow: str = "drop_oldest",
-        block_seconds: float | str = 0.1,
-        max_queue_records: int | str = 10_000,
-        max_queue_bytes: int | str = "16MiB",
-        max_record_bytes: int | str = "64KiB",
-        batch_records: int | str = 500,
-        batch_bytes: int | str = "1MiB",
-        linger_seconds: float | str = 1.0,
-        max_age_seconds: float | str | None = None,
-        send_timeout_seconds: float | str = 30.0,
-        retry_max_seconds: float | str = 30.0,
-        close_timeout_seconds: float | str = 5.0,
-        spool: str = "off",
-        spool_dir: str | os.PathLike[str] | None = None,
-        spool_max_bytes: int | str = "1GiB",
-        spool_fsync: str = "interval",
-        dead_letter_file: str | os.PathLike[str] | None = None,
-        filters: Any = None,
-        formatter_options: Any = None,
-    ) -> None:
-        self._spool_mode = spool_mode(spool, spool_dir, max_age_seconds)
-        if self._spool_mode == "off" and max_age_seconds in (None, ""):
-            max_age_seconds = 300.0
-        self._bounds = Bounds.of(
-            overflow=overflow,
-            block_seconds=block_seconds,
-            max_queue_records=max_queue_records,
-            max_queue_bytes=max_queue_bytes,
-            max_record_bytes=max_record_bytes,
-            batch_records=batch_records,
-            batch_bytes=batch_bytes,
-            linger_seconds=linger_seconds,
-            max_age_seconds=max_age_seconds,
+    def __init__(self, **given: Unpack[DeliveryOptions]) -> None:
+        self._spool_mode = given["spool"]
+        self._bounds = Bounds.of(given)
+        self._send_timeout = float(given["send_timeout_seconds"])
+        self._retry_max = float(given["retry_max_seconds"])
+        self._close_timeout = float(given["close_timeout_seconds"])
+        folder, letters = given["spool_dir"], given["dead_letter_file"]
+        self._spool_dir = None if folder is None else os.fspath(folder)
+        self._spool_max = int(given["spool_max_bytes"])
+        self._fsync = given["spool_fsync"]
+        self._letters = (
+            None if letters is None else DeadLetters(os.fspath(letters))
         )
-        self._bounds.check_age()
-        self._send_timeout = options.number(
-            "send_timeout_seconds", send_timeout_seconds
-        )
-        self._retry_max = options.number(
-            "retry_max_seconds", retry_max_seconds
-        )
-        self._close_timeout = options.number(
-            "close_timeout_seconds", close_timeout_seconds, above=-1
-        )
-        self._spool_dir = options.optional(
-            options.path, "spool_dir", spool_dir
-        )
-        self._spool_max = options.size("spool_max_bytes", spool_max_bytes)
-        self._fsync: Any = options.choice("spool_fsync", spool_fsync, _FSYNCS)
-        letters = options.optional(
-            options.path, "dead_letter_file", dead_letter_file
-        )
-        self._letters = None if letters is None else DeadLetters(letters)
         self._most_bytes = self._bounds.max_record_bytes
         super().__init__()
-        self.set_up(filters, formatter_options)
+        self.set_up(given["filters"], given["formatter_options"])
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[ConfigError]:
+        """
+        What is wrong with parsed options together.
+        """
+        check_spool(given)
+        Bounds.of(given)
+        yield from ()
 
     def ship(
         self,

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .. import options
 from ..accounting import Ledger
 from ..errors import ConfigError, shown
 from ..forking import tell_child
+from ..options import Parse
 from ..values import convert, number
 from .record_filter import RecordFilter
 
@@ -23,6 +24,22 @@ _HASHES = 2**64
 
 if TYPE_CHECKING:
     from random import Random
+
+
+def _share(option: str, value: Any) -> float:
+    try:
+        share = options.number(option, value, above=-1)
+    except ConfigError:
+        share = math.inf
+    if not 0 <= share <= 1:
+        raise ConfigError(
+            shown(option, value),
+            expected="the share of records to keep, 0 to 1",
+        )
+    return share
+
+
+_SHARE = Parse(_share, {"type": ["number", "string"], "minimum": 0})
 
 
 class SamplingFilter(RecordFilter):
@@ -70,31 +87,23 @@ class SamplingFilter(RecordFilter):
     @options.checked
     def __init__(
         self,
-        rate: float | str | None = None,
-        every: int | str | None = None,
-        by: str | None = None,
-        keep_level: int | str | None = "ERROR",
-        slow_field: str = "inference_latency",
-        slow_seconds: float | str | None = None,
+        rate: Annotated[float | str, _SHARE] | None = None,
+        every: options.PositiveCount | None = None,
+        by: options.Text | None = None,
+        keep_level: options.Level | None = "ERROR",
+        slow_field: options.Text = "inference_latency",
+        slow_seconds: options.Positive | None = None,
     ) -> None:
         super().__init__()
-        self.rate = options.optional(_share, "rate", rate)
-        self.every = options.optional(_positive, "every", every)
-        if (self.rate is None) == (self.every is None):
-            raise ConfigError(
-                f"{shown('rate', rate)} and {shown('every', every)}",
-                expected="exactly one of rate and every",
-                fix="write rate=0.1, or every=10",
-            )
-        self.by = options.optional(options.text, "by", by)
+        self.rate = None if rate is None else float(rate)
+        self.every = None if every is None else int(every)
+        self.by = by
         self._share = 1 / self.every if self.every else self.rate or 0.0
         self._hash = _hasher() if self.by else None
-        self._keep_from = _number_of(
-            options.optional(options.level, "keep_level", keep_level)
-        )
-        self._slow_field = options.text("slow_field", slow_field)
-        self._slow_seconds = options.optional(
-            options.number, "slow_seconds", slow_seconds
+        self._keep_from = _number_of(keep_level)
+        self._slow_field = slow_field
+        self._slow_seconds = (
+            None if slow_seconds is None else float(slow_seconds)
         )
         self._kept = Ledger()
         self._sampled_out = Ledger()
@@ -102,6 +111,19 @@ class SamplingFilter(RecordFilter):
         self._chance = _generator()
         self._count = count()
         tell_child(self)
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[ConfigError]:
+        """
+        What is wrong with parsed options together.
+        """
+        rate, every = given["rate"], given["every"]
+        if (rate is None) == (every is None):
+            yield ConfigError(
+                f"{shown('rate', rate)} and {shown('every', every)}",
+                expected="exactly one of rate and every",
+                fix="write rate=0.1, or every=10",
+            )
 
     def forget_parent(self) -> None:
         """
@@ -192,23 +214,6 @@ def _generator() -> Random:
     from random import Random  # here, for it takes 1 ms to import
 
     return Random()
-
-
-def _share(option: str, value: Any) -> float:
-    try:
-        share = options.number(option, value, above=-1)
-    except ConfigError:
-        share = math.inf
-    if not 0 <= share <= 1:
-        raise ConfigError(
-            shown(option, value),
-            expected="the share of records to keep, 0 to 1",
-        )
-    return share
-
-
-def _positive(option: str, value: Any) -> int:
-    return options.integer(option, value, minimum=1)
 
 
 def _number_of(level: int | str | None) -> float:

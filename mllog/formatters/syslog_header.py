@@ -21,7 +21,7 @@ from ..forking import tell_child
 from ..timestamps import utc
 from .structured_data import text_of
 
-__all__ = ["FACILITIES", "SEVERITIES", "SyslogHeader"]
+__all__ = ["FACILITIES", "SEVERITIES", "SyslogHeader", "facility_of"]
 
 #: Where a message comes from: the names of the stdlib, and RFC 5424's others.
 FACILITIES: Final[Mapping[str, int]] = {
@@ -115,7 +115,7 @@ class SyslogHeader:
         longest_procid: int,
     ) -> None:
         self._is_new = is_new
-        self._facility = _coded("facility", facility, FACILITIES, 23)
+        self._facility = facility_of("facility", facility)
         self._severities = _severities(level_severities)
         self._names = {each: _name(each, names[each]) for each in names}
         self._name_fields = {
@@ -306,6 +306,16 @@ def _coded(
         expected=f"0 to {most}, or one of " + ", ".join(codes),
         fix=f"write {near}" if near else "",
     )
+
+
+def facility_of(option: str, value: Any) -> int:
+    """
+    The number of a facility, given by name or number.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    return _coded(option, value, FACILITIES, 23)
 
 
 def _severities(given: Any) -> dict[Any, int]:

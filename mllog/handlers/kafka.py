@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 from .. import options
-from ..delivery.handler import ShippingHandler
+from ..delivery.bounds import Bounds
+from ..delivery.handler import DeliveryOptions, ShippingHandler
 from ..delivery.kafka import (
+    PRODUCER_CONFIG,
+    SERVERS,
+    TOPIC,
+    KafkaSecurity,
     KafkaTransport,
     Producer,
     ProducerOutbox,
@@ -22,11 +26,33 @@ from ..delivery.kafka import (
 )
 from ..errors import ConfigError, shown
 from ..events import Entry, events_of
+from ..options import Parse, Unpack
 
 __all__ = ["KafkaHandler"]
 
 # Characters of a field that becomes a key or a header.
 _LONGEST = 1024
+
+
+def _overflow(option: str, value: Any) -> str:
+    allowed = ("drop_newest", "block")
+    if value == "drop_oldest":
+        raise ConfigError(
+            f"{shown(option, value)}: librdkafka's queue cannot give up its"
+            " oldest",
+            expected="drop_newest or block",
+            fix='write "drop_newest", and add spool="overflow" to lose nothing',
+        )
+    return options.choice(option, value, allowed)
+
+
+_OVERFLOW = Parse(_overflow, {"enum": ["drop_newest", "block"]})
+
+
+class KafkaOptions(KafkaSecurity, DeliveryOptions, total=False):
+    """
+    How to reach brokers, and how to deliver to them.
+    """
 
 
 class KafkaHandler(ShippingHandler):
@@ -117,72 +143,51 @@ class KafkaHandler(ShippingHandler):
             registry, is not installed.
     """
 
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "overflow": "drop_newest",
+        "max_queue_records": 100_000,
+        "max_queue_bytes": "32MiB",
+        "max_record_bytes": "900KB",
+        "batch_records": 2_000,
+        "batch_bytes": "4MiB",
+        "linger_seconds": 0.05,
+    }
+    PARSERS: ClassVar[Mapping[str, Parse]] = {"overflow": _OVERFLOW}
+
     @options.checked
     def __init__(
         self,
-        bootstrap_servers: str | Sequence[str],
-        topic: str,
+        bootstrap_servers: Annotated[str | Sequence[str], SERVERS],
+        topic: Annotated[str, TOPIC],
         *,
-        key_field: str | None = None,
-        header_fields: Sequence[str] | str = (),
-        create_topic: Mapping[str, Any] | None = None,
-        compression: str = "lz4",
-        security_protocol: str | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        cert_file: str | os.PathLike[str] | None = None,
-        key_file: str | os.PathLike[str] | None = None,
-        key_password: str | None = None,
-        sasl_mechanism: str | None = None,
-        sasl_username: str | None = None,
-        sasl_password: str | None = None,
-        schema_registry: Mapping[str, Any] | None = None,
-        producer_config: Mapping[str, Any] | None = None,
-        overflow: str = "drop_newest",
-        max_queue_records: int | str = 100_000,
-        max_queue_bytes: int | str = "32MiB",
-        max_record_bytes: int | str = "900KB",
-        batch_records: int | str = 2_000,
-        batch_bytes: int | str = "4MiB",
-        linger_seconds: float | str = 0.05,
-        **delivery: Any,
+        key_field: options.Text | None = None,
+        header_fields: options.Names = (),
+        create_topic: options.Fields | None = None,
+        compression: Literal["lz4", "zstd", "gzip", "snappy", "none"] = "lz4",
+        schema_registry: options.Fields | None = None,
+        producer_config: Annotated[Mapping[str, Any], PRODUCER_CONFIG]
+        | None = None,
+        **more: Unpack[KafkaOptions],
     ) -> None:
+        given = {
+            **more,
+            "bootstrap_servers": bootstrap_servers,
+            "producer_config": producer_config,
+            "compression": compression,
+        }
         self._topic = Topic.of(topic, create_topic)
-        self._settings = Settings(
-            bootstrap_servers,
-            security_protocol=security_protocol,
-            ca_file=ca_file,
-            cert_file=cert_file,
-            key_file=key_file,
-            key_password=key_password,
-            sasl_mechanism=sasl_mechanism,
-            sasl_username=sasl_username,
-            sasl_password=sasl_password,
-            compression=compression,
-            producer_config=producer_config,
-        )
-        self._key_field = options.optional(
-            options.text, "key_field", key_field
-        )
-        self._header_fields = options.names("header_fields", header_fields)
+        self._settings = options.construct(Settings, given)
+        self._key_field = key_field
+        self._header_fields = tuple(header_fields)
         name = "" if self._topic is None else self._topic.name
         self.destination = name
         self._registry = Registry.of(schema_registry, name)
-        super().__init__(
-            overflow=_overflow(overflow),
-            max_queue_records=max_queue_records,
-            max_queue_bytes=max_queue_bytes,
-            max_record_bytes=max_record_bytes,
-            batch_records=batch_records,
-            batch_bytes=batch_bytes,
-            linger_seconds=linger_seconds,
-            **delivery,
-        )
+        super().__init__(**options.only(DeliveryOptions, more))
         if self._spool_mode != "off":  # librdkafka's queue has the other half
             self._bounds = self._bounds.halved()
         producer = Producer(
             self._settings.producer(self._bounds), name, self._registry
         )
-        producer.check()
         transport = KafkaTransport(
             producer,
             self._topic or Topic("NONE"),
@@ -196,7 +201,19 @@ class KafkaHandler(ShippingHandler):
         producer.watch.outage = self._worker.outage
         transport.worker = self._worker
 
-    # --- what is sent ---
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[ConfigError]:
+        """
+        What is wrong with parsed options together.
+        """
+        topic = Topic.of(given["topic"], given["create_topic"])
+        name = "" if topic is None else topic.name
+        registry = Registry.of(given["schema_registry"], name)
+        settings = options.construct(Settings, given).producer(
+            Bounds.of(given)
+        )
+        Producer(settings, name, registry).check()
+        yield from ()
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802
         """
@@ -261,14 +278,3 @@ def _bytes_of(value: Any) -> bytes | None:
         return text[:_LONGEST].encode("utf-8", "backslashreplace")
     except Exception:  # an object's __str__ may do anything
         return None
-
-
-def _overflow(given: Any) -> str:
-    if given == "drop_oldest":
-        raise ConfigError(
-            shown("overflow", given),
-            expected="drop_newest or block: librdkafka's queue cannot give up"
-            " its oldest",
-            fix='write "drop_newest", and add spool="overflow" to lose nothing',
-        )
-    return str(given)

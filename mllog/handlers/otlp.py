@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from .. import options
-from ..delivery.handler import ShippingHandler
+from ..delivery.handler import DeliveryOptions, ShippingHandler
 from ..delivery.otlp import (
-    COMPRESSIONS,
-    PROTOCOLS,
     Endpoint,
     Environment,
     HTTPTransport,
@@ -21,12 +19,29 @@ from ..delivery.otlp import (
     headers_of,
     pairs,
 )
+from ..errors import ConfigError
 from ..events import Entry
 from ..fields import message_of
 from ..formatters.otlp import LogRecordFormat, body_of
+from ..options import Parse, Unpack
 from ..values import clean
 
 __all__ = ["OTLPHandler"]
+
+
+def _headers(option: str, value: Any) -> dict[str, str]:  # noqa: ARG001
+    return headers_of(value)
+
+
+def _attributes(option: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return options.mapping(option, value)
+    return dict(pairs(option, value))
+
+
+_PAIRS = {"type": ["object", "string"]}
+_HEADERS = Parse(_headers, _PAIRS)
+_ATTRIBUTES = Parse(_attributes, _PAIRS)
 
 
 class OTLPHandler(ShippingHandler):
@@ -99,29 +114,32 @@ class OTLPHandler(ShippingHandler):
             installed.
     """
 
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"send_timeout_seconds": None}
+
     @options.checked
     def __init__(
         self,
-        endpoint: str | None = None,
+        endpoint: options.Text | None = None,
         *,
-        protocol: str | None = None,
-        headers: Mapping[str, Any] | str | None = None,
-        timeout_seconds: float | str = 10.0,
-        compression: str | None = None,
-        certificate: str | None = None,
-        client_certificate: str | None = None,
-        client_key: str | None = None,
-        service_name: str | None = None,
-        resource_attributes: Mapping[str, Any] | str | None = None,
-        max_attributes: int | str = 128,
-        **delivery: Any,
+        protocol: Literal["http/protobuf", "grpc"] | None = None,
+        headers: Annotated[Mapping[str, Any] | str, _HEADERS] | None = None,
+        timeout_seconds: options.Positive = 10.0,  # noqa: ARG002 - complete's
+        compression: Literal["gzip", "none"] | None = None,
+        certificate: options.Text | None = None,
+        client_certificate: options.Text | None = None,
+        client_key: options.Text | None = None,
+        service_name: options.Text | None = None,
+        resource_attributes: Annotated[Mapping[str, Any] | str, _ATTRIBUTES]
+        | None = None,
+        max_attributes: options.PositiveCount = 128,
+        **delivery: Unpack[DeliveryOptions],
     ) -> None:
         told = Environment()
-        protocol = _chosen("protocol", protocol, PROTOCOLS) or told.protocol()
+        spoken = protocol or told.protocol()
         self.endpoint = (
-            told.endpoint(protocol)
-            if endpoint in (None, "")
-            else Endpoint.of(endpoint, protocol, is_whole=False)
+            told.endpoint(spoken)
+            if endpoint is None
+            else Endpoint.of(endpoint, spoken, is_whole=False)
         )
         self.destination = str(self.endpoint)
         security = told.security(
@@ -129,23 +147,17 @@ class OTLPHandler(ShippingHandler):
             client_certificate=client_certificate,
             client_key=client_key,
         )
-        if headers in (None, ""):
-            headers = told.headers(protocol)
-        compression = _chosen("compression", compression, COMPRESSIONS)
-        compression = compression or told.compression()
         requests = Requests(
             _resource(told, service_name, resource_attributes),
-            options.integer("max_attributes", max_attributes, minimum=1),
+            int(max_attributes),
         )
-        timeout = options.number("timeout_seconds", timeout_seconds)
-        delivery.setdefault("send_timeout_seconds", timeout)
         super().__init__(**delivery)
         self.ship(
-            _transport(protocol)(
+            _transport(spoken)(
                 self.endpoint,
                 requests,
-                headers=headers_of(headers),
-                compresses=compression == "gzip",
+                headers=headers_of(headers or told.headers(spoken)),
+                compresses=(compression or told.compression()) == "gzip",
                 security=security,
                 say=self.reports.say,
             ),
@@ -153,6 +165,31 @@ class OTLPHandler(ShippingHandler):
         )
         for variable, problem in told.problems.items():
             self.reports.say(f"{variable} is passed over: {problem}")
+
+    @classmethod
+    def complete(cls, given: dict[str, Any]) -> None:
+        """
+        One attempt may take *timeout_seconds*, unless it is said twice.
+        """
+        if given["send_timeout_seconds"] is None:
+            given["send_timeout_seconds"] = given["timeout_seconds"]
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[ConfigError]:
+        """
+        What is wrong with parsed options together.
+        """
+        told = Environment()
+        spoken = given["protocol"] or told.protocol()
+        if given["endpoint"] is not None:
+            Endpoint.of(given["endpoint"], spoken, is_whole=False)
+        told.security(
+            **{
+                name: given[name]
+                for name in ("certificate", "client_certificate", "client_key")
+            }
+        )
+        yield from ()
 
     def default_formatter(self) -> logging.Formatter:
         """
@@ -180,10 +217,6 @@ class _MessageFormatter(logging.Formatter):
         return message_of(record)
 
 
-def _chosen(name: str, given: Any, allowed: tuple[str, ...]) -> str:
-    return "" if given in (None, "") else options.choice(name, given, allowed)
-
-
 def _transport(protocol: str) -> Any:
     if protocol == "grpc":
         from ..delivery.otlp.grpc import GRPCTransport
@@ -203,14 +236,9 @@ def _resource(
         "host.name": socket.gethostname(),
         **told.resource(),
     }
-    found.update(
-        options.mapping("resource_attributes", attributes)
-        if isinstance(attributes, Mapping)
-        else pairs("resource_attributes", attributes)
-    )
-    name = options.optional(options.text, "service_name", service_name)
-    if name:
-        found["service.name"] = name
+    found.update(attributes or {})
+    if service_name:
+        found["service.name"] = service_name
     # the environment may hold bytes that are no text
     return {
         clean(name): clean(value) if isinstance(value, str) else value

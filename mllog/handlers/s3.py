@@ -5,16 +5,23 @@ Records as compressed JSON lines in S3, one object for each batch.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from .. import options
 from ..accounting import DeliveryStats
-from ..compression import codec_of
+from ..compression import Codec, codec_of
 from ..delivery.s3 import KEY_TEMPLATE, BatchTransport, Keys, safe
-from ..delivery.s3.handler import ObjectHandler
+from ..delivery.s3.handler import (
+    Bucket,
+    ObjectHandler,
+    ObjectOptions,
+    Prefix,
+)
+from ..errors import ConfigError
 from ..events import Entry, Event, events_of
+from ..options import Unpack
 
 __all__ = ["S3Handler"]
 
@@ -81,41 +88,30 @@ class S3Handler(ObjectHandler):
             installed.
     """
 
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "max_queue_records": 100_000,
+        "max_queue_bytes": "32MiB",
+        "batch_records": 50_000,
+        "batch_bytes": "8MiB",
+        "linger_seconds": 60.0,
+    }
+
     @options.checked
     def __init__(
         self,
-        bucket: str,
-        prefix: str = "",
+        bucket: Bucket,
+        prefix: Prefix = "",
         *,
-        key_template: str = KEY_TEMPLATE,
-        key_fields: Sequence[str] | str = (),
-        compression: str = "gzip",
-        compression_level: int | str | None = None,
-        max_queue_records: int | str = 100_000,
-        max_queue_bytes: int | str = "32MiB",
-        batch_records: int | str = 50_000,
-        batch_bytes: int | str = "8MiB",
-        linger_seconds: float | str = 60.0,
-        **store: Any,
+        key_template: options.Text | None = KEY_TEMPLATE,
+        key_fields: options.Names = (),
+        compression: Literal["gzip", "zstd", "none"] = "gzip",
+        compression_level: options.Count | None = None,
+        **store: Unpack[ObjectOptions],
     ) -> None:
-        self._key_fields = options.names("key_fields", key_fields)
+        self._key_fields = tuple(key_fields)
         codec = codec_of("compression", compression, compression_level)
-        super().__init__(
-            bucket,
-            prefix,
-            max_queue_records=max_queue_records,
-            max_queue_bytes=max_queue_bytes,
-            batch_records=batch_records,
-            batch_bytes=batch_bytes,
-            linger_seconds=linger_seconds,
-            **store,
-        )
-        keys = Keys(
-            key_template or KEY_TEMPLATE,
-            self._key_fields,
-            prefix=self.location.key,
-            suffix=f".jsonl{codec.suffix}",
-        )
+        super().__init__(bucket, prefix, **store)
+        keys = _keys(key_template, self._key_fields, prefix, codec)
         self.ship(
             BatchTransport(self._store, keys, codec, self._at_once),
             str(self.location),
@@ -128,6 +124,21 @@ class S3Handler(ObjectHandler):
         way = self.__dict__.get("way")  # None while it is made
         relabelled = 0 if way is None else way.relabelled
         return replace(super().stats(), relabelled=relabelled)
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[ConfigError]:
+        """
+        What is wrong with parsed options together.
+        """
+        _keys(
+            given["key_template"],
+            given["key_fields"],
+            given["prefix"],
+            codec_of(
+                "compression", given["compression"], given["compression_level"]
+            ),
+        )
+        yield from ()
 
     def way_to_entry(self) -> Callable[[logging.LogRecord], Entry]:
         """
@@ -151,3 +162,14 @@ class S3Handler(ObjectHandler):
             )
 
         return entry_of
+
+
+def _keys(
+    template: str | None, fields: Sequence[str], prefix: str, codec: Codec
+) -> Keys:
+    return Keys(
+        template or KEY_TEMPLATE,
+        fields,
+        prefix=prefix,
+        suffix=f".jsonl{codec.suffix}",
+    )

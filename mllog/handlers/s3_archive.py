@@ -8,8 +8,8 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, ClassVar
 
 from .. import forking, options
 from ..delivery.retry import Fault, Verdict
@@ -21,15 +21,30 @@ from ..delivery.s3.archive import (
     Links,
     identity_of,
 )
-from ..delivery.s3.handler import ObjectHandler
+from ..delivery.s3.handler import (
+    Bucket,
+    ObjectHandler,
+    ObjectOptions,
+    Prefix,
+)
 from ..errors import ConfigError, shown
 from ..events import Event
+from ..options import Parse, Unpack
 
 __all__ = ["S3Archive"]
 
 _LARGEST_FILE = 5 * 2**30
 _CONTENT_TYPES = {".gz": "application/gzip", ".zst": "application/zstd"}
 _PLAIN = "text/plain"
+
+
+def _always(option: str, value: Any) -> str:
+    if value != "always":
+        raise ConfigError(
+            f"{shown(option, value)} for files",
+            expected="always, or leave it out",
+        )
+    return "always"
 
 
 class S3Archive(ObjectHandler):
@@ -91,36 +106,26 @@ class S3Archive(ObjectHandler):
         MissingPackageError: boto3 is not installed.
     """
 
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "spool": "always",
+        "spool_dir": options.REQUIRED,
+        "spool_max_bytes": "10GiB",
+        "send_timeout_seconds": 60.0,
+    }
+    PARSERS: ClassVar[Mapping[str, Parse]] = {
+        "spool": Parse(_always, {"enum": ["always"]})
+    }
+
     @options.checked
     def __init__(
         self,
-        bucket: str,
-        prefix: str = "",
+        bucket: Bucket,
+        prefix: Prefix = "",
         *,
-        spool_dir: str | os.PathLike[str],
-        key_template: str | None = None,
-        create_only: bool | str = True,
-        spool_max_bytes: int | str = "10GiB",
-        send_timeout_seconds: float | str = 60.0,
-        **store: Any,
+        key_template: options.Text | None = None,
+        **store: Unpack[ObjectOptions],
     ) -> None:
-        spool = store.pop("spool", "always")
-        if spool != "always":
-            raise ConfigError(
-                f"{shown('spool', spool)} for files",
-                expected="always, or leave it out",
-            )
-        super().__init__(
-            bucket,
-            prefix,
-            create_only=create_only,
-            spool="always",
-            spool_dir=spool_dir,
-            spool_max_bytes=spool_max_bytes,
-            send_timeout_seconds=send_timeout_seconds,
-            # whatever is given: a file is an object
-            **{**store, "batch_records": 1, "linger_seconds": 0},
-        )
+        super().__init__(bucket, prefix, **store)
         keys = FileKeys(key_template or FILE_TEMPLATE, self.location.key)
         # known only now: the folder has this archive's name
         self._sink = str(self.location)
@@ -131,6 +136,21 @@ class S3Archive(ObjectHandler):
         self._has_begun = False
         self.ship(_Uploads(self._store, self._links, keys), self._sink)
         forking.tell_child(self)
+
+    @classmethod
+    def complete(cls, given: dict[str, Any]) -> None:
+        """
+        A file is an object, whatever is given for batches of records.
+        """
+        given["batch_records"], given["linger_seconds"] = 1, 0.0
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[ConfigError]:
+        """
+        What is wrong with parsed options together.
+        """
+        FileKeys(given["key_template"] or FILE_TEMPLATE, given["prefix"])
+        yield from ()
 
     def forget_parent(self) -> None:
         """

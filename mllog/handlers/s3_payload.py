@@ -6,15 +6,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from .. import options
 from ..accounting import DeliveryStats
 from ..compression import codec_of
 from ..delivery.s3 import KEY_TEMPLATE, BatchTransport, Keys
-from ..delivery.s3.handler import ObjectHandler
+from ..delivery.s3.handler import (
+    Bucket,
+    ObjectHandler,
+    ObjectOptions,
+    Prefix,
+)
 from ..delivery.s3.index import index_event, payload_event
 from ..errors import ConfigError
 from ..events import Entry, Event, size_of
@@ -22,6 +27,7 @@ from ..fields import fields_of
 from ..filters import SamplingFilter
 from ..forking import fork_safe_lock, tell_child
 from ..formatters.json import JSONFormatter
+from ..options import Unpack
 from ..payloads import Payload, content_of, find_payloads
 
 __all__ = ["S3PayloadHandler"]
@@ -92,45 +98,34 @@ class S3PayloadHandler(ObjectHandler):
             installed.
     """
 
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "parallel_uploads": 8,
+        "max_queue_bytes": "64MiB",
+        "max_record_bytes": None,  # one record may have several payloads
+        "batch_records": 200,
+        "batch_bytes": "8MiB",
+        "linger_seconds": 5.0,
+    }
+
     @options.checked
     def __init__(
         self,
-        bucket: str,
-        prefix: str = "",
+        bucket: Bucket,
+        prefix: Prefix = "",
         *,
-        payload_fields: Sequence[str] | str = (),
-        sampling: Mapping[str, Any] | None = None,
-        max_payload_bytes: int | str = "16MiB",
-        compression: str = "gzip",
-        parallel_uploads: int | str = 8,
-        max_queue_bytes: int | str = "64MiB",
-        batch_records: int | str = 200,
-        batch_bytes: int | str = "8MiB",
-        linger_seconds: float | str = 5.0,
-        **store: Any,
+        payload_fields: options.Names = (),
+        sampling: options.Fields | None = None,
+        max_payload_bytes: options.Size = "16MiB",
+        compression: Literal["gzip", "zstd", "none"] = "gzip",
+        **store: Unpack[ObjectOptions],
     ) -> None:
-        self._payload_fields = frozenset(
-            options.names("payload_fields", payload_fields)
-        )
+        self._payload_fields = frozenset(payload_fields)
         self._sampling = _sampling(sampling)
-        self._most_payload = options.size(
-            "max_payload_bytes", max_payload_bytes
-        )
+        self._most_payload = int(max_payload_bytes)
         codec = codec_of("compression", compression)
         self._counts: Counter[str] = Counter()
         self._counting = fork_safe_lock()
-        # one record may have several payloads
-        store.setdefault("max_record_bytes", max_queue_bytes)
-        super().__init__(
-            bucket,
-            prefix,
-            parallel_uploads=parallel_uploads,
-            max_queue_bytes=max_queue_bytes,
-            batch_records=batch_records,
-            batch_bytes=batch_bytes,
-            linger_seconds=linger_seconds,
-            **store,
-        )
+        super().__init__(bucket, prefix, **store)
         folder = f"{self.location.key}/index".lstrip("/")
         keys = Keys(
             KEY_TEMPLATE, prefix=folder, suffix=f".jsonl{codec.suffix}"
@@ -140,6 +135,25 @@ class S3PayloadHandler(ObjectHandler):
             str(self.location),
         )
         tell_child(self)
+
+    @classmethod
+    def complete(cls, given: dict[str, Any]) -> None:
+        """
+        A record may be as large as the queue.
+        """
+        if given["max_record_bytes"] is None:
+            given["max_record_bytes"] = given["max_queue_bytes"]
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[ConfigError]:
+        """
+        What is wrong with parsed options together.
+        """
+        sampling = given["sampling"]
+        if sampling:
+            for _, error in options.problems(SamplingFilter, sampling):
+                yield error
+        codec_of("compression", given["compression"])
 
     def forget_parent(self) -> None:
         """

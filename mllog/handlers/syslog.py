@@ -5,25 +5,75 @@ Records to a syslog server, by RFC 5424 or RFC 3164.
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from .. import options
 from ..accounting import DeliveryStats
-from ..delivery.handler import ShippingHandler
-from ..delivery.sockets import FRAMINGS, LONGEST_UDP, TLS, Address, route_to
-from ..errors import ConfigError, shown
+from ..delivery.handler import DeliveryOptions, ShippingHandler
+from ..delivery.sockets import LONGEST_UDP, TLS, Address, route_to
+from ..errors import ConfigError, MllogWarning, shown
 from ..events import Entry
 from ..fields import message_of
 from ..formatters.json import JSONFormatter
 from ..formatters.syslog import SyslogFormat
+from ..formatters.syslog_header import facility_of
 from ..formatters.text import trouble_of
+from ..options import Default, Parse, Unpack
 
 __all__ = ["SyslogHandler"]
 
 _LARGEST_RECORD = 64 * 1024
+_RFCS = ["5424", "3164", 5424, 3164]
+
+
+def _rfc(option: str, value: Any) -> str:
+    return options.choice(option, str(value), ("5424", "3164"))
+
+
+class SyslogMessage(TypedDict, total=False):
+    """
+    The options that say what a message looks like.
+    """
+
+    rfc: Annotated[str | int, Parse(_rfc, {"enum": _RFCS}), Default("5424")]
+    fields: Annotated[
+        Literal["structured_data", "text", "json", "none"] | None,
+        Default(None),
+    ]
+    enterprise_id: Annotated[options.Text, Default("mllog@32473")]
+    hostname: Annotated[str | None, Default(None)]
+    app_name: Annotated[str | None, Default(None)]
+    procid: Annotated[str | int | None, Default(None)]
+    msgid: Annotated[str | None, Default(None)]
+    app_name_field: Annotated[options.Text | None, Default(None)]
+    procid_field: Annotated[options.Text | None, Default(None)]
+    msgid_field: Annotated[options.Text | None, Default(None)]
+    level_severities: Annotated[Mapping[Any, Any] | None, Default(None)]
+    sequence_id: Annotated[options.Flag | None, Default(None)]
+    bom: Annotated[options.Flag, Default(False)]
+    max_message_bytes: Annotated[options.Size | None, Default(None)]
+
+
+class TLSOptions(TypedDict, total=False):
+    """
+    The options that say whom to trust, and who this process is.
+    """
+
+    ca_file: Annotated[options.Path | None, Default(None)]
+    cert_file: Annotated[options.Path | None, Default(None)]
+    key_file: Annotated[options.Path | None, Default(None)]
+    key_password: Annotated[options.Text | None, Default(None)]
+    server_hostname: Annotated[options.Text | None, Default(None)]
+    verify: Annotated[options.Flag | None, Default(True)]
+
+
+class SyslogOptions(SyslogMessage, TLSOptions, DeliveryOptions, total=False):
+    """
+    What a message looks like, and how it is delivered.
+    """
 
 
 class SyslogHandler(ShippingHandler):
@@ -118,89 +168,67 @@ class SyslogHandler(ShippingHandler):
         ConfigError: An option is unknown or has a value that cannot work.
     """
 
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "linger_seconds": 0.2,
+        "max_record_bytes": None,  # the longest message, 64 KiB at least
+    }
+
     @options.checked
     def __init__(
         self,
         address: Any = ("localhost", 514),
-        facility: str | int = "user",
+        facility: Annotated[str | int, Parse(facility_of)] = "user",
         socktype: Any = None,
-        timeout: float | str | None = None,
+        timeout: options.Positive | None = None,
         *,
-        rfc: str | int = "5424",
-        fields: str | None = None,
-        enterprise_id: str = "mllog@32473",
-        hostname: str | None = None,
-        app_name: str | None = None,
-        procid: str | int | None = None,
-        msgid: str | None = None,
-        app_name_field: str | None = None,
-        procid_field: str | None = None,
-        msgid_field: str | None = None,
-        level_severities: Mapping[Any, Any] | None = None,
-        sequence_id: bool | str | None = None,
-        bom: bool | str = False,
-        framing: str = "octet-counting",
-        max_message_bytes: int | str | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        cert_file: str | os.PathLike[str] | None = None,
-        key_file: str | os.PathLike[str] | None = None,
-        key_password: str | None = None,
-        server_hostname: str | None = None,
-        verify: bool | str = True,
-        linger_seconds: float | str = 0.2,
-        **delivery: Any,
+        framing: Literal[
+            "octet-counting", "newline", "nul"
+        ] = "octet-counting",
+        **more: Unpack[SyslogOptions],
     ) -> None:
         self.address = Address.parse(address, socktype)
-        framing = options.choice("framing", framing, tuple(FRAMINGS))
-        self._fields = fields
-        self._format_options: dict[str, Any] = {
-            "rfc": rfc,
-            "facility": facility,
-            "level_severities": level_severities,
-            "hostname": hostname,
-            "app_name": app_name,
-            "procid": procid,
-            "msgid": msgid,
-            "app_name_field": app_name_field,
-            "procid_field": procid_field,
-            "msgid_field": msgid_field,
-            "enterprise_id": enterprise_id,
-            "fields": fields,
-            "sequence_id": sequence_id,
-            "bom": bom,
-            "newlines": None if framing == "octet-counting" else "escape",
-        }
-        if max_message_bytes is None:
-            max_message_bytes = delivery.get("max_record_bytes")
-        self._format_options["max_message_bytes"] = max_message_bytes
+        given = {**more, "facility": facility, "framing": framing}
+        if self.address.scheme == "tls" and not more["verify"]:
+            warnings.warn(
+                "verify=False: whoever answers gets the records",
+                MllogWarning,
+                stacklevel=3,
+            )
+        self._fields = more["fields"]
+        self._format_options = _message_options(given, self.address)
         self._messages = self._made_messages()
-        is_udp = self.address.scheme == "udp"
-        if is_udp and self._messages.max_bytes > LONGEST_UDP:
-            self._format_options["max_message_bytes"] = LONGEST_UDP
-            self._messages = self._made_messages()
-        most = max(_LARGEST_RECORD, self._messages.max_bytes)
-        delivery.setdefault("max_record_bytes", most)
-        tls = _tls(
-            self.address,
-            ca_file=ca_file,
-            cert_file=cert_file,
-            key_file=key_file,
-            key_password=key_password,
-            server_hostname=server_hostname,
-            verify=verify,
-        )
-        timeout = options.optional(options.number, "timeout", timeout)
         self._transport = route_to(
             self.address,
             framing=framing,
-            tls=tls,
-            connect_timeout_seconds=timeout or 5.0,
-            send_timeout_seconds=delivery.get("send_timeout_seconds", 30.0),
+            tls=_tls(self.address, given),
+            connect_timeout_seconds=float(timeout or 5.0),
+            send_timeout_seconds=float(more["send_timeout_seconds"]),
         )
-        super().__init__(linger_seconds=linger_seconds, **delivery)
+        super().__init__(**options.only(DeliveryOptions, more))
         self.ship(self._transport, str(self.address))
 
-    # --- the message ---
+    @classmethod
+    def complete(cls, given: dict[str, Any]) -> None:
+        """
+        Make room for the longest message, or keep messages as short as that.
+        """
+        if given["verify"] is None:
+            given["verify"] = True
+        message, record = given["max_message_bytes"], given["max_record_bytes"]
+        given["max_message_bytes"] = record if message is None else message
+        if record is None:
+            longest = given["max_message_bytes"] or 0
+            given["max_record_bytes"] = max(_LARGEST_RECORD, longest)
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[ConfigError]:
+        """
+        What is wrong with parsed options together.
+        """
+        address = Address.parse(given["address"], given["socktype"])
+        SyslogFormat(**_message_options(given, address))
+        _tls(address, given)
+        yield from ()
 
     def _made_messages(self) -> SyslogFormat:
         return SyslogFormat(on_cut=self._count_cut, **self._format_options)
@@ -285,22 +313,39 @@ def _text_of(record: logging.LogRecord) -> str:
     return message
 
 
-def _tls(address: Address, *, verify: Any, **given: Any) -> TLS | None:
+def _message_options(
+    given: Mapping[str, Any], address: Address
+) -> dict[str, Any]:
+    """
+    The arguments of SyslogFormat for messages to *address*.
+    """
+    found = {name: given[name] for name in _MESSAGE}
+    is_counted = given["framing"] == "octet-counting"
+    found["newlines"] = None if is_counted else "escape"
+    if address.scheme == "udp":
+        longest = SyslogFormat(**found).max_bytes
+        found["max_message_bytes"] = min(longest, LONGEST_UDP)
+    return found
+
+
+def _tls(address: Address, given: Mapping[str, Any]) -> TLS | None:
     """
     How to speak TLS to *address*; None if it is not spoken there.
 
     Raises:
         ConfigError: Options of TLS for an address without.
     """
-    verify = True if verify in (None, "") else verify
     if address.scheme == "tls":
-        return TLS(verify=verify, **given)
-    for name, value in given.items():
-        if value not in (None, ""):
+        return options.construct(TLS, given)
+    for name in options.names_of(TLS):
+        value = given[name]
+        if name != "verify" and value is not None:
             raise ConfigError(
                 f"{shown(name, value)} for {address}, which has no TLS",
                 expected="an address such as tls://host:6514",
                 fix=f"write tls://, or leave out {name}",
             )
-    options.boolean("verify", verify)
     return None
+
+
+_MESSAGE = ("facility", *SyslogMessage.__annotations__)

@@ -6,15 +6,30 @@ import dataclasses
 
 import pytest
 
-from mllog.delivery.bounds import OVERFLOWS, Bounds
+from mllog import options
+from mllog.delivery.bounds import Bounds
+from mllog.delivery.handler import ShippingHandler
 from mllog.errors import ConfigError
+
+
+def bounds_of(**given):
+    """
+    The bounds of a handler with these options.
+    """
+    known = options.declared(ShippingHandler)
+    return Bounds.of(
+        {
+            name: option.read(given.get(name, option.default))
+            for name, option in known.items()
+        }
+    )
 
 
 def test_bounds_without_options_are_the_defaults():
     """
     10 000 records or 16 MiB wait; 500 records or 1 MiB go together.
     """
-    bounds = Bounds.of()
+    bounds = bounds_of()
 
     assert bounds == Bounds()
     assert bounds.max_queue_records == 10_000
@@ -28,7 +43,7 @@ def test_bounds_take_the_texts_of_an_ini_file():
     """
     Strings work as numbers do.
     """
-    bounds = Bounds.of(
+    bounds = bounds_of(
         max_queue_records="20",
         max_queue_bytes="2MiB",
         max_record_bytes="1KiB",
@@ -56,17 +71,20 @@ def test_bounds_take_the_texts_of_an_ini_file():
 @pytest.mark.parametrize("value", [None, ""])
 def test_bounds_without_an_age_let_records_wait(value):
     """
-    None, and nothing in an INI file, is no limit.
+    None, and nothing in an INI file, is no limit where there is a spool.
     """
-    assert Bounds.of(max_age_seconds=value).max_age_seconds is None
+    bounds = bounds_of(max_age_seconds=value, spool="overflow")
+
+    assert bounds.max_age_seconds is None
+    assert bounds_of(max_age_seconds=value).max_age_seconds == 300
 
 
-@pytest.mark.parametrize("overflow", OVERFLOWS)
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest", "block"])
 def test_bounds_take_each_policy(overflow):
     """
     All that give way are known.
     """
-    assert Bounds.of(overflow=overflow).overflow == overflow
+    assert bounds_of(overflow=overflow).overflow == overflow
 
 
 @pytest.mark.parametrize(
@@ -92,7 +110,7 @@ def test_bounds_that_cannot_work_name_the_option(option, value):
     The error says which option, and what it was given.
     """
     with pytest.raises(ConfigError) as caught:
-        Bounds.of(**{option: value})
+        bounds_of(**{option: value})
 
     assert option in str(caught.value)
     assert str(value) in str(caught.value)
@@ -103,14 +121,14 @@ def test_bounds_of_a_record_larger_than_the_queue_are_refused():
     The queue has to hold one record at least.
     """
     with pytest.raises(ConfigError, match="max_queue_bytes=1024"):
-        Bounds.of(max_queue_bytes=1024, max_record_bytes=1025)
+        bounds_of(max_queue_bytes=1024, max_record_bytes=1025)
 
 
 def test_bounds_of_a_record_as_large_as_the_queue_are_fine():
     """
     One record fills it.
     """
-    bounds = Bounds.of(max_queue_bytes=1024, max_record_bytes=1024)
+    bounds = bounds_of(max_queue_bytes=1024, max_record_bytes=1024)
 
     assert bounds.max_record_bytes == bounds.max_queue_bytes
 
@@ -123,7 +141,7 @@ def test_bounds_of_records_too_old_before_they_are_sent_are_refused(
     A record that lingers as long as it may wait would never be sent.
     """
     with pytest.raises(ConfigError) as caught:
-        Bounds.of(linger_seconds=linger, max_age_seconds=age).check_age()
+        bounds_of(linger_seconds=linger, max_age_seconds=age)
 
     assert "linger_seconds" in str(caught.value)
     assert f"max_age_seconds={float(age):g}" in str(caught.value)
@@ -134,7 +152,7 @@ def test_bounds_of_a_linger_longer_than_the_default_age_are_refused():
     Whoever sets one of the two hears of the other.
     """
     with pytest.raises(ConfigError, match=r"max_age_seconds=300"):
-        Bounds.of(linger_seconds=300).check_age()
+        bounds_of(linger_seconds=300)
 
 
 @pytest.mark.parametrize(("linger", "age"), [(59.9, 60), (600, None), (0, 1)])
@@ -142,7 +160,8 @@ def test_bounds_of_records_sent_in_time_are_fine(linger, age):
     """
     Also where records may wait for ever.
     """
-    bounds = Bounds.of(linger_seconds=linger, max_age_seconds=age)
-    bounds.check_age()
+    bounds = bounds_of(
+        linger_seconds=linger, max_age_seconds=age, spool="overflow"
+    )
 
     assert bounds.linger_seconds == linger

@@ -540,3 +540,15 @@ def test_syslog_handler_imports_no_socket_before_it_is_used():
 
     code = "import sys, mllog; sys.exit('socket' in sys.modules)"
     assert subprocess.run([sys.executable, "-S", "-c", code], check=False)
+
+
+def test_handler_that_verifies_nobody_warns(recwarn):
+    """
+    verify=False says once what it means; other addresses have no such option.
+    """
+    with pytest.warns(mllog.MllogWarning, match="verify=False") as told:
+        mllog.SyslogHandler("tls://127.0.0.1:9", verify="false").close()
+    mllog.SyslogHandler("tcp://127.0.0.1:9").close()
+
+    assert 1 == len(told)
+    assert [] == list(recwarn)

@@ -7,18 +7,25 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 from ... import options
 from ...errors import ConfigError, shown
+from ...options import Default, Parse
 from ..bounds import Bounds
 
-__all__ = ["COMPRESSIONS", "Settings"]
+__all__ = [
+    "COMPRESSIONS",
+    "PRODUCER_CONFIG",
+    "SERVERS",
+    "KafkaSecurity",
+    "Settings",
+]
 
 COMPRESSIONS = ("lz4", "zstd", "gzip", "snappy", "none")
 
-_SERVER = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):([0-9]{1,5})")
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_SSL")
+_SERVER = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):([0-9]{1,5})")
 _WITH_PASSWORD = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 # librdkafka's longest message has its own overhead beside the value.
 _OVERHEAD_BYTES = 64 * 2**10
@@ -79,6 +86,37 @@ _NOT_TO_BE_SET = {
 }
 
 
+def _protocol_named(option: str, value: Any) -> str:
+    name = str(value).upper()
+    if name == "SASL_PLAINTEXT":
+        raise ConfigError(
+            f"{shown(option, value)} with SASL sends the password for"
+            " everybody to read",
+            expected="SASL_SSL",
+            fix="ask for the brokers' TLS port",
+        )
+    return options.choice(option, name, _PROTOCOLS)
+
+
+class KafkaSecurity(TypedDict, total=False):
+    """
+    The options that say how brokers and this process trust each other.
+    """
+
+    security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_SSL"] | None,
+        Parse(_protocol_named, {"type": "string"}),
+        Default(None),
+    ]
+    ca_file: Annotated[options.Path | None, Default(None)]
+    cert_file: Annotated[options.Path | None, Default(None)]
+    key_file: Annotated[options.Path | None, Default(None)]
+    key_password: Annotated[options.Text | None, Default(None)]
+    sasl_mechanism: Annotated[options.Text | None, Default(None)]
+    sasl_username: Annotated[options.Text | None, Default(None)]
+    sasl_password: Annotated[options.Text | None, Default(None)]
+
+
 class Settings:
     """
     How to reach brokers, and what for.
@@ -129,8 +167,8 @@ class Settings:
         compression: str = "lz4",
         producer_config: Mapping[str, Any] | None = None,
     ) -> None:
-        self.servers = _servers(bootstrap_servers)
-        further = _further(producer_config)
+        self.servers = servers_of("bootstrap_servers", bootstrap_servers)
+        further = further_settings("producer_config", producer_config)
         tls = _tls(ca_file, cert_file, key_file, key_password)
         sasl = _sasl(sasl_mechanism, sasl_username, sasl_password)
         protocol = _protocol(security_protocol, tls, sasl)
@@ -188,27 +226,36 @@ def _is_common(name: str) -> bool:
     return name.startswith(("sasl.", "ssl.", "socket.", "broker.", "client."))
 
 
-def _servers(given: Any) -> str:
+def servers_of(option: str, given: Any) -> str:
+    """
+    Addresses of brokers as librdkafka takes them.
+
+    Raises:
+        ConfigError: One of them is no address.
+    """
     if given in (None, "", [], ()):
         raise ConfigError(
-            "bootstrap_servers is empty",
+            f"{option} is empty",
             expected='"host:9092", some with commas, or a list',
             fix="give bootstrap_servers=…, or set"
             " MLLOG_KAFKA_BOOTSTRAP_SERVERS for a preset",
         )
-    servers = options.names("bootstrap_servers", given)
+    servers = options.names(option, given)
     if not servers:
-        return _servers(None)
+        return servers_of(option, None)
     for number, server in enumerate(servers, 1):
         match = _SERVER.fullmatch(server)
         if not match or not 0 < int(match[1]) < 65536:
             # not shown: people write passwords into addresses
             raise ConfigError(
-                f"bootstrap_servers: number {number} is no address",
+                f"{option}: number {number} is no address",
                 expected='"host:9092" each, with commas between them',
                 fix='write "host:port", without a scheme, a name or a path',
             )
     return ",".join(servers)
+
+
+SERVERS = Parse(servers_of, {"type": ["string", "array"]})
 
 
 def _tls(
@@ -300,19 +347,28 @@ def _protocol(
     return protocol
 
 
-def _further(given: Any) -> dict[str, Any]:
-    found = options.mapping("producer_config", given)
+def further_settings(option: str, given: Any) -> dict[str, Any]:
+    """
+    Settings of librdkafka that break nothing that the handler promises.
+
+    Raises:
+        ConfigError: One of them does, or is no plain value.
+    """
+    found = options.mapping(option, given)
     for name, value in found.items():
         why = _NOT_TO_BE_SET.get(name)
         if why:
             raise ConfigError(
-                f"producer_config sets {name}",
+                f"{option} sets {name}",
                 expected="settings that the handler does not make itself",
                 fix=why if why.startswith("use ") else f"leave it out: {why}",
             )
         if not isinstance(value, (str, int, float)):
             raise ConfigError(
-                f"producer_config sets {name} to {type(value).__name__}",
+                f"{option} sets {name} to {type(value).__name__}",
                 expected="text, a number, true or false",
             )
     return found
+
+
+PRODUCER_CONFIG = Parse(further_settings, {"type": "object"})

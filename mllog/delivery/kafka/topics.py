@@ -12,12 +12,45 @@ from typing import Any
 
 from ... import options
 from ...errors import ConfigError, require, shown
+from ...options import Parse
 from .faults import KafkaError
 
-__all__ = ["Topic"]
+__all__ = ["TOPIC", "Topic"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _EXISTS = "TOPIC_ALREADY_EXISTS"
+
+
+def topic_name(option: str, name: Any) -> str:
+    """
+    The name of a topic, or ``"NONE"``.
+
+    Raises:
+        ConfigError: It cannot be one.
+    """
+    if name in (None, ""):
+        raise ConfigError(
+            "topic is empty",
+            expected='the name of a topic, or "NONE"',
+            fix="give topic=…, or set MLLOG_KAFKA_TOPIC for a preset",
+        )
+    if name == "CREATE":
+        raise ConfigError(
+            shown(option, name),
+            expected="a name: mllog invents none, so that readers know it",
+            fix='give topic="my-model-inference" and create_topic='
+            '{"num_partitions": 1, "num_replicas": 1}',
+        )
+    is_one = isinstance(name, str) and _NAME.fullmatch(name)
+    if not is_one or name in (".", ".."):
+        raise ConfigError(
+            shown(option, name),
+            expected="A-Z a-z 0-9 . _ -, at most 249 of them",
+        )
+    return str(name)
+
+
+TOPIC = Parse(topic_name, {"type": "string", "pattern": _NAME.pattern})
 
 
 @dataclass(frozen=True)
@@ -51,29 +84,9 @@ class Topic:
         Raises:
             ConfigError: It cannot be a topic.
         """
-        if name in (None, ""):
-            raise ConfigError(
-                "topic is empty",
-                expected='the name of a topic, or "NONE"',
-                fix="give topic=…, or set MLLOG_KAFKA_TOPIC for a preset",
-            )
         made = _made(create_topic)
-        if name == "CREATE":
-            raise ConfigError(
-                shown("topic", name),
-                expected="a name: mllog invents none, so that readers know it",
-                fix='give topic="my-model-inference" and create_topic='
-                '{"num_partitions": 1, "num_replicas": 1}',
-            )
-        if name == "NONE":
-            return None
-        is_one = isinstance(name, str) and _NAME.fullmatch(name)
-        if not is_one or name in (".", ".."):
-            raise ConfigError(
-                shown("topic", name),
-                expected="A-Z a-z 0-9 . _ -, at most 249 of them",
-            )
-        return cls(name, **made)
+        name = topic_name("topic", name)
+        return None if name == "NONE" else cls(name, **made)
 
     def ensure(self, config: Mapping[str, Any], deadline: float) -> None:
         """

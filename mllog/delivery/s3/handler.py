@@ -4,16 +4,49 @@ What the handlers that store objects share: the bucket, and how to put things th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
 from ... import options
 from ...errors import ConfigError
-from ...s3 import Access, Location
-from ..handler import ShippingHandler
+from ...options import Default, Parse, Unpack
+from ...s3 import Access, Location, bucket_name, key_prefix
+from ..handler import DeliveryOptions, ShippingHandler
 from .objects import ObjectStore, PutOptions
 
-__all__ = ["ObjectHandler"]
+__all__ = ["Bucket", "ObjectHandler", "ObjectOptions", "Prefix"]
+
+
+#: The name of a bucket, and what keys in it begin with.
+Bucket: TypeAlias = Annotated[str, Parse(bucket_name, {"type": "string"})]
+Prefix: TypeAlias = Annotated[str, Parse(key_prefix, {"type": "string"})]
+
+
+class StoreOptions(TypedDict, total=False):
+    """
+    The options of what puts objects into a bucket.
+    """
+
+    create_only: Annotated[options.Flag, Default(True)]
+    storage_class: Annotated[options.Text | None, Default(None)]
+    server_side_encryption: Annotated[
+        Literal["AES256", "aws:kms", "aws:kms:dsse"] | None, Default(None)
+    ]
+    kms_key_id: Annotated[options.Text | None, Default(None)]
+    tags: Annotated[options.Fields | None, Default(None)]
+    metadata: Annotated[options.Fields | None, Default(None)]
+    endpoint_url: Annotated[options.Text | None, Default(None)]
+    region: Annotated[options.Text | None, Default(None)]
+    profile: Annotated[options.Text | None, Default(None)]
+    client_config: Annotated[options.Fields | None, Default(None)]
+    connect_timeout_seconds: Annotated[options.Positive, Default(5.0)]
+    parallel_uploads: Annotated[options.PositiveCount, Default(4)]
+
+
+class ObjectOptions(StoreOptions, DeliveryOptions, total=False):
+    """
+    How to put objects into a bucket, and how to deliver them.
+    """
 
 
 class ObjectHandler(ShippingHandler):
@@ -67,57 +100,28 @@ class ObjectHandler(ShippingHandler):
     @options.checked
     def __init__(
         self,
-        bucket: str,
-        prefix: str = "",
-        *,
-        create_only: bool | str = True,
-        storage_class: str | None = None,
-        server_side_encryption: str | None = None,
-        kms_key_id: str | None = None,
-        tags: Mapping[str, Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        endpoint_url: str | None = None,
-        region: str | None = None,
-        profile: str | None = None,
-        client_config: Mapping[str, Any] | None = None,
-        connect_timeout_seconds: float | str = 5.0,
-        parallel_uploads: int | str = 4,
-        **delivery: Any,
+        bucket: Bucket,
+        prefix: Prefix = "",
+        **store: Unpack[ObjectOptions],
     ) -> None:
-        self.location = _location(bucket, prefix)
+        self.location = Location(bucket, prefix)
         self.destination = str(self.location)
-        access = Access(endpoint_url, region, profile, client_config)
-        put_options = PutOptions(
-            create_only=create_only,
-            storage_class=storage_class,
-            server_side_encryption=server_side_encryption,
-            kms_key_id=kms_key_id,
-            tags=tags,
-            metadata=metadata,
-        )
-        connect_timeout = options.number(
-            "connect_timeout_seconds", connect_timeout_seconds
-        )
-        self._at_once = options.integer(
-            "parallel_uploads", parallel_uploads, minimum=1
-        )
-        super().__init__(**delivery)
-        access.check()
+        self._at_once = int(store["parallel_uploads"])
+        super().__init__(**options.only(DeliveryOptions, store))
         self._store = ObjectStore(
             self.location,
-            access,
-            put_options,
-            connect_timeout=connect_timeout,
+            options.construct(Access, store),
+            options.construct(PutOptions, store),
+            connect_timeout=float(store["connect_timeout_seconds"]),
             read_timeout=self._send_timeout,
             connections=self._at_once,
         )
 
-
-def _location(bucket: Any, prefix: Any) -> Location:
-    if bucket in (None, ""):
-        raise ConfigError(
-            "bucket is empty",
-            expected="the name of a bucket",
-            fix="give bucket=…, or set MLLOG_S3_BUCKET for a preset",
-        )
-    return Location.of(bucket, prefix)
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[ConfigError]:
+        """
+        What is wrong with parsed options together.
+        """
+        options.construct(PutOptions, given)
+        options.construct(Access, given).check()
+        yield from ()

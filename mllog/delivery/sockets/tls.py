@@ -8,11 +8,10 @@ import os
 import socket
 import ssl
 import time
-import warnings
 from typing import Any
 
 from ... import options
-from ...errors import ConfigError, MllogWarning, shown
+from ...errors import ConfigError, shown
 from ..retry import Fault
 from .errors import SocketError, TLSError
 from .refusals import explained
@@ -76,12 +75,6 @@ class TLS:
             raise ConfigError(
                 f"{shown('key_file', key_file)} without a certificate",
                 expected="cert_file beside it",
-            )
-        if not self._verify:
-            warnings.warn(
-                "verify=False: whoever answers gets the records",
-                MllogWarning,
-                stacklevel=3,
             )
         self._seen = self._signature()
         self._context: ssl.SSLContext | None = None
