@@ -61,7 +61,7 @@ test-frameworks: install  ## Run real frameworks of training and serving (15 GB)
 	  $(VENV)-$$each/bin/python -m pytest -m frameworks tests/recipes/test_$$each.py || exit 1; done
 
 test-faults: kafka  ## Run the fault tests in full size
-	$(PYTEST) --full-faults -m '$(FAULTS)'
+	$(PYTEST) $(PARALLEL) --full-faults -m '$(FAULTS)'
 
 test-versions: install  ## Run the tests on every Python that is on PATH
 	@$(call INSTALL,nox)
