@@ -776,7 +776,7 @@ def _of_constructor(init: Callable[..., None]) -> Mapping[str, Option]:
     """
     try:
         hints = get_type_hints(inspect.unwrap(init), include_extras=True)
-    except NameError:  # a foreign base has names for type checkers only
+    except (NameError, TypeError):  # names or forms for type checkers only
         hints = {}
     found: dict[str, Option] = {}
     for each in list(inspect.signature(init).parameters.values())[1:]:
