@@ -31,14 +31,17 @@ def times_as_long(call, make, first=250, most=16_000):
     How many times as long *call* takes for twice as much, at its best.
 
     A bound that is reached in between is a step, and no growth: then it is
-    doubled once more.
+    doubled once more, up to twice.
     """
     size = first
     _seconds(call, make(first // 5))  # what is remembered
     while (once := _seconds(call, make(size))) < LEAST_SECONDS and size < most:
         size *= 2
     found = _doubled(call, make, size, once)
-    return found if found <= LINEAR else _doubled(call, make, 2 * size)
+    for factor in (2, 4):
+        if found > LINEAR:
+            found = min(found, _doubled(call, make, factor * size))
+    return found
 
 
 def _doubled(call, make, size, small=float("inf")):
